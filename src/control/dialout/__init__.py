@@ -1,0 +1,1 @@
+"""Dial-out: targets, sessions and calls, from a trigger to a verified access route."""

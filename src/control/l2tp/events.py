@@ -1,0 +1,132 @@
+"""What an L2TP endpoint tells its user, and what its user asks of it. Field names are those of RFC
+2661 4.4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SocketAddress = tuple[str, int]
+"""IP address in canonical text form, UDP port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One UDP payload to send."""
+
+    data: bytes
+    local: SocketAddress
+    peer: SocketAddress
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelParameters:
+    """With whom to open a tunnel. Equal values share one tunnel (RFC 2868 3.7)."""
+
+    local: SocketAddress
+    peer: SocketAddress
+    host_name: str
+    """Our Host Name AVP (7)."""
+    peer_host_name: str = ""
+    """Host name the peer must show; empty: any."""
+    secret: bytes = field(default=b"", repr=False)
+    require_tunnel_auth: bool = True
+    """The peer must answer our Challenge (and so there must be a secret)."""
+    hide_avps: bool = False
+    assignment_id: str = ""
+    hello_interval: float = 60.0
+    """Seconds of silence after which HELLO is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """Content of an OCRQ (RFC 2661 6.7)."""
+
+    called_number: str
+    minimum_bps: int = 64000
+    maximum_bps: int = 64000
+    bearer_type: int | None = None
+    """AVP 18 bits wanted (1 digital, 2 analog); None: all that the LAC announced."""
+    ignore_bearer_caps: bool = False
+    """Ask even when AVP 4 announces no wanted bearer."""
+    sub_address: str = ""
+    serial: int = 0
+    """Call Serial Number; 0: the endpoint numbers it. On the LAC's side as received."""
+    framing_type: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a tunnel or call ended."""
+
+    stage: str
+    """`local`, `timeout`, `stopccn`, `cdn`, `protocol`, `authentication`, `capability`, `tunnel`.
+    """
+    result: int = 0
+    """RFC 2661 Result Code of the StopCCN or CDN, received or sent; 0 if there was none."""
+    error: int = 0
+    message: str = ""
+    q931_cause: int | None = None
+    disconnect_cause: int | None = None
+    """RFC 3145 AVP 46."""
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelOpened:
+    tunnel: int
+    """Local tunnel id."""
+    peer_tunnel: int
+    local: SocketAddress
+    peer: SocketAddress
+    """As pinned by the first valid SCCRP (or SCCRQ): its port may differ from the one we sent to.
+    """
+    peer_host_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelClosed:
+    tunnel: int
+    peer: SocketAddress
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequested:
+    """LAC role: a good OCRQ arrived."""
+
+    call: int
+    request: OutgoingCall
+    local: SocketAddress
+    peer: SocketAddress
+
+
+@dataclass(frozen=True, slots=True)
+class CallAccepted:
+    """LNS role: OCRP arrived; the LAC is dialing."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallConnected:
+    """OCCN was received (LNS) or sent (LAC): PPP may start."""
+
+    call: int
+    local: SocketAddress
+    peer: SocketAddress
+    tunnel: int
+    session: int
+    """Local tunnel and session id: what the peer puts into data headers."""
+    peer_tunnel: int
+    peer_session: int
+    connect_speed: int = 0
+    framing_type: int = 1
+    sequencing_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    call: int
+    failure: Failure
+
+
+Event = TunnelOpened | TunnelClosed | CallRequested | CallAccepted | CallConnected | CallClosed

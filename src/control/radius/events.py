@@ -1,0 +1,109 @@
+"""What RADIUS tells its user: answers, and the answers' meaning for dial-out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SocketAddress = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RadiusDatagram:
+    """One UDP payload to or from a server."""
+
+    data: bytes
+    server: SocketAddress
+    socket: int
+    """Which of the client's sockets (source ports): identifiers are unique per (server, socket)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelCandidate:
+    """One tag of an Access-Accept: one LAC that may place the call (RFC 2868)."""
+
+    tag: int
+    server_endpoint: str
+    """Tunnel-Server-Endpoint (67): the LAC's address."""
+    client_endpoint: str = ""
+    """Tunnel-Client-Endpoint (66): our address; empty: the virtual router's local_address."""
+    password: bytes = field(default=b"", repr=False)
+    """Tunnel-Password (69, decrypted) or 26-9."""
+    assignment_id: str = ""
+    preference: int = 0
+    """Tunnel-Preference (83): lower is tried first."""
+    client_auth_id: str = ""
+    server_auth_id: str = ""
+    maximum_sessions: int = 0
+    """26-33; 0: none given."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialoutGrant:
+    """Meaning of the first Access-Accept (specification 1.8)."""
+
+    candidates: tuple[TunnelCandidate, ...]
+    """Usable ones, by preference, then tag. Never empty."""
+    number: str
+    """Dial-Out-Number (26-35)."""
+    ppp_username: str = ""
+    ppp_password: bytes = field(default=b"", repr=False)
+    answer_protocols: tuple[str, ...] | None = None
+    """Methods we answer the peer with, of `pap` and `chap`, in order (26-38); () never; None: not
+    given."""
+    minimum_bps: int | None = None
+    maximum_bps: int | None = None
+    bearer_type: int | None = None
+    """AVP 18 bits (1 digital, 2 analog); None: not given."""
+    unusable: tuple[str, ...] = ()
+    """One sentence for each tag that could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramedRoute:
+    prefix: str
+    metric: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGrant:
+    """Meaning of the second Access-Accept, the one for the peer's PPP authentication."""
+
+    framed_address: str = ""
+    """Framed-IP-Address; empty: none, or 255.255.255.254/255 (we choose / the peer chooses)."""
+    framed_netmask: str = ""
+    framed_routes: tuple[FramedRoute, ...] = ()
+    framed_mtu: int | None = None
+    idle_timeout: int | None = None
+    session_timeout: int | None = None
+    reply_message: str = ""
+    state_class: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DialoutGranted:
+    request: int
+    grant: DialoutGrant
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGranted:
+    request: int
+    grant: SessionGrant
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Access-Reject, Access-Challenge, or an Accept that grants nothing usable."""
+
+    request: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """No valid answer from any server."""
+
+    request: int
+
+
+Event = DialoutGranted | SessionGranted | Denied | TimedOut

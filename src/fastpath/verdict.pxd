@@ -1,0 +1,64 @@
+# Verdicts and drop reasons: the one table of both. The names that Python, captures and reports
+# show are made
+# from these lines (REASON_TTL_EXPIRED is "ttl-expired"), so a new reason is one new line here.
+
+from libc.stdint cimport uint8_t
+
+cpdef enum Verdict:
+    VERDICT_FORWARD = 0         # encapsulated over a session
+    VERDICT_DELIVER = 1         # sent to a plain IP next hop
+    VERDICT_TRIGGER = 2         # hit a dial-out route, or waits for the call it placed
+    VERDICT_PUNT_L2TP = 3       # L2TP control message for the control plane
+    VERDICT_PUNT_PPP = 4        # PPP frame other than IP inside a session
+    VERDICT_PUNT_LOCAL = 5      # for one of our own addresses
+    VERDICT_DROP = 6
+    VERDICT_COUNT = 7
+
+cpdef enum Reason:
+    REASON_NONE = 0
+    # the frame around the IP packet
+    REASON_CAPTURED_SHORT       # the capture holds less of the frame than its headers announce
+    REASON_LINK_UNSUPPORTED     # link type of the capture is none of ours
+    REASON_LINK_SHORT           # frame ends inside the link header
+    REASON_VLAN_NESTING         # more than two VLAN tags
+    REASON_NOT_IP               # an Ethernet type or PPP protocol other than IP
+    # IPv4 header (RFC 791, RFC 1812 5.2.2)
+    REASON_IP_SHORT
+    REASON_IP_VERSION
+    REASON_IP_HEADER_LENGTH
+    REASON_IP_TOTAL_LENGTH
+    REASON_IP_CHECKSUM
+    REASON_MARTIAN_SOURCE       # 0/8, 127/8, multicast, 240/4 as source (RFC 1812 5.3.7)
+    REASON_MULTICAST            # multicast or broadcast destination: not forwarded
+    REASON_TTL_EXPIRED
+    REASON_IP6_HEADER           # IPv6 header or payload length does not fit the frame
+    REASON_IP6_NOT_FORWARDED    # well-formed IPv6, for which nothing forwards yet
+    # routing
+    REASON_NO_ROUTE
+    REASON_PROHIBITED           # route to a drop adjacency
+    REASON_TOO_BIG              # longer than the next hop's MTU and not to be fragmented
+    REASON_SAME_SESSION         # would leave by the session it arrived by
+    # UDP and L2TP (RFC 2661 3.1)
+    REASON_FRAGMENT_TO_US       # fragment addressed to a tunnel address: never reassembled here
+    REASON_UDP_LENGTH
+    REASON_UDP_CHECKSUM
+    REASON_L2TP_SHORT
+    REASON_L2TP_LENGTH          # Length field outside header..datagram
+    REASON_L2TP_OFFSET          # Offset Size points behind the message
+    REASON_L2TP_CONTROL_FLAGS   # control message without L and S, or with O or P
+    REASON_L2F                  # version 1 (RFC 2341)
+    REASON_L2TPV3               # version 3 (RFC 3931)
+    REASON_L2TP_VERSION
+    REASON_L2TP_NESTED          # tunnel packet inside a session
+    REASON_UNKNOWN_SESSION
+    REASON_PEER_MISMATCH        # outer address or port is not the session's peer
+    # PPP and the inner packet
+    REASON_PPP_SHORT
+    REASON_INNER_SOURCE         # inner source address is not routed to the session it came by
+    # resources
+    REASON_PUNT_FULL            # punt ring full: control plane is behind
+    REASON_NO_SESSION           # adjacency of a session that is gone
+    REASON_PORT_GONE            # next hop's port is not attached
+    REASON_COUNT
+
+cdef const char* verdict_text(uint8_t verdict, uint8_t reason) noexcept nogil
