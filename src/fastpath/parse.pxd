@@ -14,8 +14,8 @@ from fastpath.verdict cimport (
     REASON_IP_SHORT, REASON_IP_TOTAL_LENGTH, REASON_IP_VERSION, REASON_L2F,
     REASON_L2TP_CONTROL_FLAGS, REASON_L2TP_LENGTH, REASON_L2TP_OFFSET, REASON_L2TP_SHORT,
     REASON_L2TP_VERSION, REASON_L2TPV3, REASON_LINK_SHORT, REASON_LINK_UNSUPPORTED,
-    REASON_MARTIAN_SOURCE, REASON_MULTICAST, REASON_NONE, REASON_NOT_IP, REASON_PPP_SHORT,
-    REASON_UDP_CHECKSUM, REASON_UDP_LENGTH, REASON_VLAN_NESTING)
+    REASON_MARTIAN_DESTINATION, REASON_MARTIAN_SOURCE, REASON_MULTICAST, REASON_NONE, REASON_NOT_IP,
+    REASON_PPP_SHORT, REASON_UDP_CHECKSUM, REASON_UDP_LENGTH, REASON_VLAN_NESTING)
 from fastpath.wire cimport (
     AF_IPV4, AF_IPV6_BSD, AF_IPV6_DARWIN, AF_IPV6_FREEBSD, AF_IPV6_LINUX, CHDLC_BROADCAST,
     CHDLC_UNICAST, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_SVLAN, ETHERTYPE_SVLAN_OLD,
@@ -205,16 +205,18 @@ cdef inline int parse_link(packet_t* p) noexcept nogil:
 
 # --- IP -------------------------------------------------------------------------------------------
 
-# Addresses in host order. RFC 1812 5.3.7: 0/8, 127/8, 224/4 and 240/4 are never a source.
-cdef inline bint is_martian_source(uint32_t address) noexcept nogil:
-    cdef uint32_t net = address >> 24
-    return net == 0 or net == 127 or net >= 224
-
-
+# REASON_NONE if a packet from `source` to `destination` (host order) may be forwarded or answered.
+# RFC 1812 5.3.7: 0/8, 127/8, 224/4 and 240/4 are never a source, 127/8 is never a destination.
 # Destinations that mean more than one host: class D, limited broadcast, and 0/8, the broadcast of
 # old (RFC 1812 4.2.3.1).
-cdef inline bint is_multicast(uint32_t address) noexcept nogil:
-    return address >> 28 == 0xE or address == 0xFFFFFFFFU or address >> 24 == 0
+cdef inline int check_addresses4(uint32_t source, uint32_t destination) noexcept nogil:
+    cdef uint32_t net = source >> 24
+    if net == 0 or net == 127 or net >= 224:
+        return REASON_MARTIAN_SOURCE
+    net = destination >> 24
+    if net == 0 or net >> 4 == 0xE or destination == 0xFFFFFFFFU:
+        return REASON_MULTICAST
+    return REASON_MARTIAN_DESTINATION if net == 127 else REASON_NONE
 
 
 # RFC 791 3.1, RFC 1812 5.2.2. Cuts the link's padding off `len`.
@@ -240,11 +242,7 @@ cdef inline int _parse_ip4(packet_t* p) noexcept nogil:
     p.l4 = <uint16_t> (p.l3 + header)
     p.proto = ip.protocol
     p.len = p.l3 + total
-    if is_martian_source(be32toh(ip.source)):
-        return REASON_MARTIAN_SOURCE
-    if is_multicast(be32toh(ip.destination)):
-        return REASON_MULTICAST
-    return REASON_NONE
+    return check_addresses4(be32toh(ip.source), be32toh(ip.destination))
 
 
 # RFC 8200 3. `proto` is the first Next Header, extension headers are not walked. A jumbogram

@@ -30,6 +30,7 @@ cpdef enum Reason:
     REASON_IP_CHECKSUM
     REASON_MARTIAN_SOURCE       # 0/8, 127/8, multicast, 240/4 as source (RFC 1812 5.3.7)
     REASON_MULTICAST            # multicast or broadcast destination: not forwarded
+    REASON_MARTIAN_DESTINATION  # 127/8 as destination (RFC 1812 5.3.7)
     REASON_TTL_EXPIRED
     REASON_IP6_HEADER           # IPv6 header or payload length does not fit the frame
     REASON_IP6_NOT_FORWARDED    # well-formed IPv6, for which nothing forwards yet
