@@ -3,8 +3,9 @@
 # and works on one address family. Readers see only `fib`: a published version and a function over
 # it.
 
+from fastpath.prefix_store cimport prefix_store_t
 from fastpath.types cimport nh_t
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 # keys: n addresses, network byte order, 4 (INET) or 16 (INET6) octets each, back to back; out: n
 # next hops, NH_DROP
@@ -16,15 +17,25 @@ cdef struct fib_t:
     const void* version       # what is published; replaced by one store
     lookup_fn lookup
 
+cdef enum:
+    LPM_NO_MEMORY = -1        # the transaction can only be rolled back now
+    LPM_ABSTRACT = -2
+
 cdef class Lpm:
     cdef fib_t fib
     cdef readonly int family          # INET or INET6
     cdef readonly int width           # octets of an address
     cdef readonly Py_ssize_t routes   # number of prefixes, those of the open transaction included
+    cdef prefix_store_t prefixes      # exact prefixes, those of the open transaction included
+    cdef uint64_t transaction_number  # of the open transaction, or of the last one
+    cdef bint is_open
+    cdef bint broken                  # memory ran out in the open transaction
 
     # All changes are made in an open transaction. prefix: `width` octets, host bits zero (checked
     # by the caller). add replaces and returns 1 if the prefix was new; delete raises KeyError if it
     # is not there; exact answers NH_INVALID then. exact and resolve see the open transaction.
+    # RuntimeError: no transaction is open, or (begin) one is. MemoryError breaks the transaction:
+    # it can only be rolled back. commit of one that is not broken cannot fail, rollback never.
     cdef int begin(self) except -1
     cdef int commit(self) except -1
     cdef int rollback(self) except -1
@@ -32,3 +43,24 @@ cdef class Lpm:
     cdef int delete(self, const uint8_t* prefix, int length) except -1
     cdef nh_t exact(self, const uint8_t* prefix, int length) noexcept nogil
     cdef nh_t resolve(self, const uint8_t* address) noexcept nogil
+
+    # The same without exceptions: 1 new (removed), 0 replaced (was not there), LPM_*.
+    cdef int insert(self, const uint8_t* prefix, int length, nh_t nh) noexcept nogil
+    cdef int remove(self, const uint8_t* prefix, int length) noexcept nogil
+
+    # What an algorithm supplies, with resolve and `fib`. install: `prefix` now leads to nh.
+    # withdraw: it is gone, and what it led to is led by its cover (NH_DROP, 0: by none). Both
+    # return 0 or LPM_*.
+    cdef int install(self, const uint8_t* prefix, int length, nh_t nh) noexcept nogil
+    cdef int withdraw(self, const uint8_t* prefix, int length, nh_t cover,
+                      int cover_length) noexcept nogil
+    cdef void publish(self) noexcept nogil      # the open transaction becomes what readers see
+    cdef void revert(self) noexcept nogil       # the open transaction leaves nothing behind
+    cdef size_t structure_memory(self) noexcept nogil
+
+    cdef Py_ssize_t load_all(self, const uint8_t* keys, const int64_t* lengths,
+                             const int64_t* nhs, Py_ssize_t n) noexcept nogil
+
+    cdef int _require_open(self) except -1
+    cdef int _checked(self, int result) except -1
+    cdef int _changed(self, int change, int result) noexcept nogil
