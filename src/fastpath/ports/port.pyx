@@ -1,7 +1,11 @@
 """Base class of all ports (the contract is in port.pxd)."""
 
 from fastpath.packet cimport packet_t
-from libc.stdint cimport uint64_t, UINT64_MAX
+from fastpath.types cimport BURST_MAX
+from libc.stdint cimport uint8_t, uint64_t, UINT64_MAX
+from libc.string cimport memset
+
+from fastpath.ports.linktype import LINKS
 
 
 cdef int _rx_none(void* state, packet_t* packets, int max, uint64_t until_ns) noexcept nogil:
@@ -36,6 +40,46 @@ cdef class Port:
         """Arrival time of the next packet in nanoseconds, None if there is none now."""
         cdef uint64_t ns = self.io.next_ns(self.io.state)
         return None if ns == UINT64_MAX else ns
+
+    def read(self, int max=BURST_MAX, until_ns=None) -> list[tuple[int, str, int, bytes]]:
+        """Takes up to `max` packets (256 at the most) whose time is at most `until_ns`.
+
+        Each is (time in nanoseconds, name of its link type, octets on the wire, octets captured).
+        An empty list: there is none now, or the source ended; error() tells if it is damaged.
+        """
+        cdef packet_t packets[BURST_MAX]
+        cdef uint64_t until = UINT64_MAX if until_ns is None else until_ns
+        cdef int n = self.io.rx_burst(self.io.state, packets, min(max, <int>BURST_MAX), until)
+        result = [(packets[i].ts, LINKS[packets[i].link], packets[i].wire_len,
+                   (<const char*>packets[i].frame)[:packets[i].frame_len]) for i in range(n)]
+        if n > 0:
+            self.io.rx_consume(self.io.state, n)
+        return result
+
+    def send(self, const uint8_t[::1] data not None, uint64_t ts=0) -> bool:
+        """Sends one IP packet. False: the port did not take it."""
+        cdef packet_t packet
+        cdef packet_t* burst = &packet
+        memset(&packet, 0, sizeof(packet))
+        packet.len = packet.frame_len = packet.wire_len = data.shape[0]
+        packet.data = packet.frame = <uint8_t*>&data[0] if data.shape[0] else NULL
+        packet.ts = ts
+        return self.io.tx_burst(self.io.state, &burst, 1) == 1
+
+    def drain(self, until_ns=None) -> int:
+        """Takes all packets whose time is at most `until_ns`, and drops them. Returns how many."""
+        cdef packet_t packets[BURST_MAX]
+        cdef uint64_t until = UINT64_MAX if until_ns is None else until_ns
+        cdef uint64_t total = 0
+        cdef int n
+        with nogil:
+            while True:
+                n = self.io.rx_burst(self.io.state, packets, BURST_MAX, until)
+                if n <= 0:
+                    break
+                self.io.rx_consume(self.io.state, n)
+                total += n
+        return total
 
     def error(self):
         """The exception that says what is wrong with a damaged source, None while it is whole."""
