@@ -264,7 +264,7 @@ cdef class Lpm:
         cdef const int64_t[::1] bits = _integers(lengths, "lengths")
         cdef const int64_t[::1] hops = _integers(nhs, "nhs")
         cdef Py_ssize_t n = keys.shape[0]
-        cdef Py_ssize_t new
+        cdef Py_ssize_t new = 0
         if bits.shape[0] != n or hops.shape[0] != n:
             raise ValueError(f"{n} addresses, {bits.shape[0]} lengths, {hops.shape[0]} next hops")
         if n == 0:
