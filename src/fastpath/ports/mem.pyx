@@ -68,7 +68,8 @@ cdef int _append(queue_t* q, const uint8_t* data, uint32_t length, uint64_t ts,
     p.ts = ts
     p.len = length
     p.wire_len = wire_len
-    memcpy(q.store + q.used, data, length)
+    if length:
+        memcpy(q.store + q.used, data, length)
     q.used += length
     q.tail += 1
     return 0
@@ -105,7 +106,8 @@ cdef int _rx_burst(void* state, packet_t* packets, int max, uint64_t until_ns) n
             break
         p = &packets[m.described]
         p.data = p.frame = m.slots + used + HEADROOM
-        memcpy(p.data, q.store + from_.at, from_.len)
+        if from_.len:
+            memcpy(p.data, q.store + from_.at, from_.len)
         p.ts = _due(m, from_)
         p.len = p.frame_len = from_.len
         p.wire_len = from_.wire_len
