@@ -75,8 +75,10 @@ cdef inline int link_short(const packet_t* p) noexcept nogil:
 cdef inline int parse_ppp(const uint8_t* data, uint32_t len, uint16_t* protocol,
                           uint32_t* header) noexcept nogil:
     cdef uint32_t at = 0
-    if len >= 2 and data[0] == PPP_ADDRESS and data[1] == PPP_CONTROL:
-        at = 2
+    if len >= 1 and data[0] == PPP_ADDRESS:
+        if len < 2:
+            return REASON_PPP_SHORT
+        at = 2 if data[1] == PPP_CONTROL else 0
     if len < at + 1:
         return REASON_PPP_SHORT
     if data[at] & 1:
@@ -130,11 +132,13 @@ cdef inline int _ppp_link(packet_t* p, uint32_t at) noexcept nogil:
 
 # Address and control are always there: FF 03, or those of Cisco HDLC with an Ethernet type behind.
 cdef inline int _hdlc_link(packet_t* p) noexcept nogil:
-    if p.len < 4:
+    if p.len < 2:
         return link_short(p)
     if p.data[0] == PPP_ADDRESS and p.data[1] == PPP_CONTROL:
         return _ppp_link(p, 0)
     if (p.data[0] == CHDLC_UNICAST or p.data[0] == CHDLC_BROADCAST) and p.data[1] == 0:
+        if p.len < 4:
+            return link_short(p)
         return _ethertype(p, 4, load_be16(p.data + 2))
     return REASON_NOT_IP
 
