@@ -6,11 +6,10 @@ import itertools
 import struct
 
 import pytest
+from fastpath.dissect import dissect, l2tp_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import ipv4, udp
-
-from fastpath.dissect import dissect, l2tp_header
 
 FORMS = list(itertools.product([False, True], repeat=4))
 
@@ -44,7 +43,9 @@ def slow_header(data: bytes) -> dict | str:
             "payload": payload, "payload_len": length - payload}  # fmt: skip
 
 
-def encode(flags: int, *, length: int | None = None, offset: int = 0, payload: bytes = b"") -> bytes:
+def encode(
+    flags: int, *, length: int | None = None, offset: int = 0, payload: bytes = b""
+) -> bytes:
     """A message with the fields that flags ask for. Without one given, Length is the right one."""
     size = 6 + 2 * bool(flags & 0x4000) + 4 * bool(flags & 0x0800) + 2 * bool(flags & 0x0200)
     if length is None:
@@ -157,7 +158,9 @@ def test_offsets_in_a_dissected_frame_count_from_its_start():
     assert seen["ppp"] == {"protocol": 0x21, "payload": 42 + 14 + 3 + 3, "payload_len": 2}
 
 
-@pytest.mark.parametrize(("sport", "dport", "read"), [(1701, 5, True), (5, 1701, True), (5, 6, False)])
+@pytest.mark.parametrize(
+    ("sport", "dport", "read"), [(1701, 5, True), (5, 1701, True), (5, 6, False)]
+)
 def test_l2tp_is_port_1701_on_either_side(sport, dport, read):
     seen = dissect(ipv4(udp(encode(2, payload=b"\x21"), sport=sport, dport=dport)), "raw")
     assert (seen["l2tp"] is not None) is read

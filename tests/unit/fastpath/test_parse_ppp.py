@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from fastpath.dissect import ppp_header
 
 # (description, frame, protocol, offset of the payload)
