@@ -1,0 +1,249 @@
+"""An L2TP endpoint (RFC 2661): all tunnels and calls of one local identity, as LNS that places
+outgoing calls or as LAC that is asked to dial.
+
+Sans-IO: UDP payloads and time go in, datagrams, events and the next deadline come out. PPP and the
+data channel are not its concern.
+"""
+
+from __future__ import annotations
+
+from control.errors import DecodeError, LocalProtocolError
+from control.l2tp import control_messages as build
+from control.l2tp.admission import Admission, Arrival
+from control.l2tp.avp import Rng, encode_avps
+from control.l2tp.avp_table import Attribute, MessageType
+from control.l2tp.avp_value import MAX_VALUE
+from control.l2tp.call import ERROR_NO_RESOURCES, RESULT_ADMINISTRATIVE, Call
+from control.l2tp.config import CallInfo, EndpointConfig, TunnelInfo
+from control.l2tp.context import Context
+from control.l2tp.counters import Counters
+from control.l2tp.events import (
+    CallClosed,
+    Datagram,
+    Event,
+    Failure,
+    OutgoingCall,
+    SocketAddress,
+    TunnelParameters,
+)
+from control.l2tp.lac_call import LacCall, check_answer
+from control.l2tp.lns_call import LnsCall
+from control.l2tp.message import peek_type, peek_value, split
+from control.l2tp.registry import Registry
+from control.l2tp.tunnel import RESULT_CLEAR, Tunnel
+
+RESULT_SHUTTING_DOWN = 6
+
+
+class Endpoint:
+    def __init__(self, config: EndpointConfig, rng: Rng) -> None:
+        """Raises LocalProtocolError for settings that no message can carry."""
+        if config.role not in ("lns", "lac") or config.receive_window < 1:
+            raise LocalProtocolError("role is lns or lac, receive_window 1 or more")
+        encode_avps(build.start(MessageType.SCCRQ, config, build.StartFields("", 1)))
+        self.config = config
+        self._context = Context(config, rng)
+        self._registry = Registry()
+        self._admission = Admission(self._context, self._registry)
+        self._shut_down = False
+
+    @property
+    def counters(self) -> Counters:
+        return self._context.counters
+
+    def place_call(
+        self,
+        tunnel: TunnelParameters,
+        call: OutgoingCall,
+        now: float,
+        *,
+        tunnel_patience: float | None = None,
+        call_patience: float | None = None,
+    ) -> int:
+        """Asks the LAC `tunnel` names to dial, over a new tunnel or one with equal parameters.
+
+        `tunnel_patience` is how many seconds the call waits for the tunnel, `call_patience` how
+        many for OCRP; None: as long as the peer acknowledges. Returns the call's handle. Raises
+        LocalProtocolError on a LAC, after shutdown, or for values that cannot be sent.
+        """
+        self._check_call(tunnel, call)
+        carrier = self._registry.with_parameters(tunnel)
+        if carrier is None:
+            tunnel_id = self._context.tunnel_ids.allocate(now)
+            if tunnel_id is None:
+                handle = self._context.next_handle()
+                failure = Failure("local", error=ERROR_NO_RESOURCES, message="no tunnel id is free")
+                self._context.events.append(CallClosed(handle, failure))
+                return handle
+            carrier = Tunnel(self._context, self._registry, tunnel_id, tunnel)
+        placed = LnsCall(self._context, carrier, call, call_patience)
+        placed.open(tunnel_patience, now)
+        carrier.attach(placed, now)
+        self._settle(carrier, now)
+        return placed.handle
+
+    def close_call(
+        self,
+        call: int,
+        now: float,
+        *,
+        result: int = RESULT_ADMINISTRATIVE,
+        error: int = 0,
+        message: str = "",
+        q931_cause: int | None = None,
+    ) -> None:
+        """CDN, if the call got that far. Nothing is reported; a call that is not there is ignored.
+        Raises LocalProtocolError for codes that cannot be sent."""
+        encode_avps(build.cdn(1, result, error, message, q931_cause))
+        known = self._context.calls.get(call)
+        if known is not None:
+            carrier = self._tunnel_of(known)
+            known.close(Failure("local", result, error, message, q931_cause), now)
+            self._settle(carrier, now)
+
+    def accept_call(self, call: int, now: float, *, physical_channel: int | None = None) -> None:
+        """LAC: OCRP, the call is being dialed. Ignored if the call is gone. Raises
+        LocalProtocolError if it was accepted before."""
+        encode_avps(build.ocrp(1, physical_channel))
+        known = self._lac_call(call)
+        if known is not None:
+            known.accept(physical_channel, now)
+            self._settle(self._tunnel_of(known), now)
+
+    def connect_call(
+        self,
+        call: int,
+        now: float,
+        *,
+        connect_speed: int = 64000,
+        framing_type: int = 1,
+        sequencing: bool = False,
+    ) -> None:
+        """LAC: OCCN, the called party answered. Ignored if the call is gone. Raises
+        LocalProtocolError unless it was accepted and not connected."""
+        check_answer(connect_speed, framing_type)
+        known = self._lac_call(call)
+        if known is not None:
+            known.connect(connect_speed, framing_type, sequencing, now)
+            self._settle(self._tunnel_of(known), now)
+
+    def close_tunnel(
+        self,
+        tunnel: int,
+        now: float,
+        *,
+        result: int = RESULT_CLEAR,
+        error: int = 0,
+        message: str = "",
+    ) -> None:
+        """StopCCN; its calls end with stage `tunnel`. A tunnel that is not there is ignored.
+        Raises LocalProtocolError for codes that cannot be sent."""
+        encode_avps(build.stopccn(1, result, error, message))
+        known = self._registry.get(tunnel)
+        if known is not None:
+            known.close(Failure("local", result, error, message), now)
+            self._settle(known, now)
+
+    def shutdown(self, now: float) -> None:
+        """StopCCN 6 on every tunnel; no call can be placed and no tunnel made any more. Run the
+        timers on until get_timer returns None to have it acknowledged."""
+        self._shut_down = True
+        for tunnel in self._registry:
+            tunnel.close(Failure("local", RESULT_SHUTTING_DOWN, message="shutting down"), now)
+            self._settle(tunnel, now)
+
+    def receive_datagram(
+        self, data: bytes, local: SocketAddress, peer: SocketAddress, now: float
+    ) -> None:
+        """A UDP payload whose T bit is set. Never raises: what is not for us is counted."""
+        counters = self._context.counters
+        counters.received += 1
+        try:
+            header, body = split(data)
+        except DecodeError:
+            counters.malformed += 1
+            return
+        kind = peek_type(body)
+        if header.tunnel_id == 0 and kind is MessageType.SCCRQ and not self._shut_down:
+            arrival = Arrival(header, body, local, peer, len(data))
+            for touched in self._admission.receive(arrival, now):
+                self._settle(touched, now)
+            return
+        tunnel = self._registry.get(header.tunnel_id)
+        if header.tunnel_id == 0 and kind is MessageType.STOPCCN:
+            # The peer does not know our id yet (RFC 2661 4.4.3 Assigned Tunnel ID).
+            peer_id = peek_value(body, Attribute.ASSIGNED_TUNNEL_ID)
+            tunnel = self._registry.of_peer(peer, peer_id) if isinstance(peer_id, int) else None
+        if tunnel is None:
+            counters.unknown_tunnel += 1
+            return
+        tunnel.receive(header, body, peer, len(data), now)
+        self._settle(tunnel, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Does whatever is due."""
+        while (due := self._context.deadlines.pop_due(now)) is not None:
+            carrier = due if isinstance(due, Tunnel) else None
+            if isinstance(due, LnsCall):
+                carrier = self._tunnel_of(due)
+            due.handle_timer(now)
+            if carrier is not None:
+                self._settle(carrier, now)
+
+    def get_timer(self) -> float | None:
+        """Absolute time of the next deadline, None if there is none."""
+        return self._context.deadlines.next()
+
+    def next_event(self) -> Event | None:
+        return self._context.events.popleft() if self._context.events else None
+
+    def datagrams_to_send(self) -> list[Datagram]:
+        """Drains the output."""
+        datagrams = list(self._context.outgoing)
+        self._context.outgoing.clear()
+        return datagrams
+
+    def tunnels(self) -> list[TunnelInfo]:
+        """The tunnels there are, those that only acknowledge any more included."""
+        return [tunnel.info() for tunnel in self._registry]
+
+    def calls(self) -> list[CallInfo]:
+        return [call.info() for call in self._context.calls.values()]
+
+    def _check_call(self, tunnel: TunnelParameters, call: OutgoingCall) -> None:
+        if self.config.role != "lns":
+            raise LocalProtocolError("only an LNS places outgoing calls")
+        if self._shut_down:
+            raise LocalProtocolError("the endpoint is shut down")
+        if tunnel.require_tunnel_auth and not tunnel.secret:
+            raise LocalProtocolError("tunnel authentication is required and there is no secret")
+        fields = build.StartFields(tunnel.host_name, 1)
+        encode_avps(build.start(MessageType.SCCRQ, self.config, fields))
+        room = MAX_VALUE - 2
+        for text in (call.called_number, call.sub_address):
+            if len(text.encode("utf-8", "replace")) > room:
+                raise LocalProtocolError(f"a number longer than {room} octets")
+        bearer = 0 if call.bearer_type is None else call.bearer_type
+        encode_avps(build.ocrq(1, call.serial, call, bearer, call.framing_type))
+
+    def _lac_call(self, handle: int) -> LacCall | None:
+        call = self._context.calls.get(handle)
+        if call is not None and not isinstance(call, LacCall):
+            raise LocalProtocolError("only a LAC accepts and connects calls")
+        return call
+
+    def _tunnel_of(self, call: Call) -> Tunnel:
+        carrier = call.carrier
+        if not isinstance(carrier, Tunnel):
+            raise LocalProtocolError("a call without a tunnel")
+        return carrier
+
+    def _settle(self, tunnel: Tunnel, now: float) -> None:
+        """After every change of a tunnel: its output, its next deadline, its end."""
+        tunnel.flush()
+        if not tunnel.finished:
+            self._context.deadlines.set(tunnel, tunnel.get_timer())
+            return
+        self._context.deadlines.set(tunnel, None)
+        if self._registry.get(tunnel.id) is tunnel:
+            tunnel.remove(now)

@@ -1,0 +1,202 @@
+"""An outgoing call in the LNS (RFC 2661 7.5.2): performs what lns_table.py says, checks what the
+LAC announced, and keeps the caller's patience."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from control.errors import DecodeError, RemoteProtocolError
+from control.l2tp.avp_table import Attribute, MessageType
+from control.l2tp.call import (
+    ERROR_NO_RESOURCES,
+    ERROR_OUT_OF_RANGE,
+    RESULT_ADMINISTRATIVE,
+    RESULT_GENERAL_ERROR,
+    Carrier,
+    failure_of_cdn,
+    failure_of_fault,
+    out_of_place,
+)
+from control.l2tp.config import CallInfo
+from control.l2tp.context import Context
+from control.l2tp.control_messages import cdn, ocrq
+from control.l2tp.events import CallAccepted, CallClosed, CallConnected, Failure, OutgoingCall
+from control.l2tp.lns_table import LNS_CALL, Action, Event, State
+from control.l2tp.message import Message
+
+ALL_BEARERS: Final = 3
+_NO_FAILURE: Final = Failure("")
+
+
+class LnsCall:
+    def __init__(
+        self, context: Context, carrier: Carrier, request: OutgoingCall, patience: float | None
+    ) -> None:
+        self.handle = context.next_handle()
+        self.session = 0
+        self.peer_session = 0
+        self.state = State.IDLE
+        self.carrier = carrier
+        self.serial = request.serial
+        self._context = context
+        self._request = request
+        self._patience = patience
+        self._connected: Message | None = None
+        context.calls[self.handle] = self
+
+    def open(self, patience: float | None, now: float) -> None:
+        """Waits for the tunnel, at most `patience` seconds."""
+        self._step(Event.LOCAL_OPEN, now)
+        self._set_patience(patience, now)
+
+    def tunnel_open(self, now: float) -> None:
+        """The tunnel is established: asks for the call if its LAC can place it."""
+        refusal = self._refusal()
+        if refusal is None:
+            session = self.carrier.allocate_session(self, now)
+            if session is not None:
+                self.session = session
+                self._step(Event.TUNNEL_OPEN, now)
+                return
+            refusal = Failure("local", error=ERROR_NO_RESOURCES, message="no session id is free")
+        self._step(Event.INCAPABLE, now, refusal)
+
+    def receive(self, kind: MessageType, message: Message, now: float) -> None:
+        if kind is MessageType.CDN:
+            self._step(Event.CDN, now, failure_of_cdn(message))
+        elif kind is MessageType.OCRP:
+            self._receive_ocrp(message, now)
+        elif kind is MessageType.OCCN:
+            self._connected = message
+            self._step(Event.OCCN_GOOD, now, out_of_place(kind, self.state.name))
+        elif kind is MessageType.WEN:
+            self._context.counters.wen += 1
+        elif kind is MessageType.SLI:
+            self._context.counters.sli += 1
+        else:
+            event = Event.OCRQ if kind is MessageType.OCRQ else Event.FAULT
+            self._step(event, now, out_of_place(kind, self.state.name))
+
+    def fault(
+        self, kind: MessageType | None, error: DecodeError | RemoteProtocolError, now: float
+    ) -> None:
+        events = {MessageType.OCRP: Event.OCRP_BAD, MessageType.OCCN: Event.OCCN_BAD}
+        event = events.get(kind, Event.FAULT) if kind is not None else Event.FAULT
+        self._step(event, now, failure_of_fault(error))
+
+    def close(self, failure: Failure, now: float) -> None:
+        self._step(Event.LOCAL_CLOSE, now, failure, report=False)
+
+    def tunnel_down(self, failure: Failure, now: float) -> None:
+        self._step(Event.TUNNEL_DOWN, now, failure)
+
+    def handle_timer(self, now: float) -> None:
+        failure = Failure("timeout", message="no tunnel in time")
+        if self.state is State.WAIT_REPLY:
+            failure = Failure("timeout", RESULT_ADMINISTRATIVE, message="no OCRP in time")
+        self._step(Event.PATIENCE_OVER, now, failure)
+
+    def info(self) -> CallInfo:
+        return CallInfo(
+            self.handle,
+            self.carrier.id,
+            self.session,
+            self.peer_session,
+            self.state.name,
+            self._request.called_number,
+            self.serial,
+        )
+
+    def _receive_ocrp(self, message: Message, now: float) -> None:
+        if self.state is State.WAIT_REPLY:
+            assigned = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
+            if not self.carrier.adopt_peer_session(self, assigned):
+                text = f"session id {assigned} is in use"
+                bad = Failure(
+                    "protocol", result=RESULT_GENERAL_ERROR, error=ERROR_OUT_OF_RANGE, message=text
+                )
+                self._step(Event.OCRP_BAD, now, bad)
+                return
+            self.peer_session = assigned
+        self._step(Event.OCRP_GOOD, now, out_of_place(MessageType.OCRP, self.state.name))
+
+    def _bearer(self) -> int:
+        """Bearer Type to ask for: what is wanted and announced (RFC 2661 4.4.4)."""
+        wanted = ALL_BEARERS if self._request.bearer_type is None else self._request.bearer_type
+        offered = wanted & (self.carrier.bearer or 0)
+        return wanted if not offered and self._request.ignore_bearer_caps else offered
+
+    def _framing(self) -> int:
+        return self._request.framing_type & self.carrier.framing
+
+    def _refusal(self) -> Failure | None:
+        if self.carrier.bearer is None and not self._request.ignore_bearer_caps:
+            return Failure("capability", message="the LAC announces no bearer (AVP 4)")
+        if not self._bearer() and not self._request.ignore_bearer_caps:
+            return Failure("capability", message="the LAC does not announce the wanted bearer")
+        if not self._framing():
+            return Failure("capability", message="the LAC does not announce the wanted framing")
+        return None
+
+    def _step(
+        self, event: Event, now: float, failure: Failure = _NO_FAILURE, *, report: bool = True
+    ) -> None:
+        row = LNS_CALL.step(self.state, event)
+        self.state = row.next
+        for action in row.actions:
+            if action is Action.SEND_OCRQ:
+                self._send_ocrq(now)
+            elif action is Action.REPORT_ACCEPTED:
+                self.carrier.reply_arrived(self)
+                self._set_patience(None, now)
+                self._context.events.append(CallAccepted(self.handle))
+            elif action is Action.REPORT_CONNECTED:
+                self._report_connected()
+            elif action is Action.SEND_CDN:
+                avps = cdn(
+                    self.session,
+                    failure.result,
+                    failure.error,
+                    failure.message,
+                    failure.q931_cause,
+                )
+                self.carrier.send(avps, self.peer_session, now)
+            elif action is Action.CLEAN_UP:
+                self._clean_up(failure, report, now)
+
+    def _send_ocrq(self, now: float) -> None:
+        self.serial = self.serial or self._context.next_serial()
+        avps = ocrq(self.session, self.serial, self._request, self._bearer(), self._framing())
+        self.carrier.send(avps, 0, now)
+        self._set_patience(self._patience, now)
+
+    def _report_connected(self) -> None:
+        message = self._connected
+        if message is None:
+            return
+        self._context.counters.calls_connected += 1
+        self._context.events.append(
+            CallConnected(
+                self.handle,
+                self.carrier.local,
+                self.carrier.peer,
+                self.carrier.id,
+                self.session,
+                self.carrier.peer_id,
+                self.peer_session,
+                connect_speed=message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
+                framing_type=message.value(Attribute.FRAMING_TYPE, int) or 0,
+                sequencing_required=message.find(Attribute.SEQUENCING_REQUIRED) is not None,
+            )
+        )
+
+    def _clean_up(self, failure: Failure, report: bool, now: float) -> None:
+        self._set_patience(None, now)
+        self._context.calls.pop(self.handle, None)
+        self._context.counters.calls_closed += 1
+        if report:
+            self._context.events.append(CallClosed(self.handle, failure))
+        self.carrier.forget(self, failure, now)
+
+    def _set_patience(self, seconds: float | None, now: float) -> None:
+        self._context.deadlines.set(self, None if seconds is None else now + seconds)
