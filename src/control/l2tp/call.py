@@ -11,6 +11,7 @@ from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.avp_value import DisconnectCause, Q931Cause, ResultCode
 from control.l2tp.config import CallInfo
 from control.l2tp.events import Failure, SocketAddress
+from control.l2tp.handshake import Handshake
 from control.l2tp.message import Message
 
 RESULT_GENERAL_ERROR = 2
@@ -31,13 +32,8 @@ class Carrier(Protocol):
     @property
     def peer(self) -> SocketAddress: ...
     @property
-    def framing(self) -> int:
-        """The peer's Framing Capabilities."""
-        ...
-
-    @property
-    def bearer(self) -> int | None:
-        """The peer's Bearer Capabilities, None if it sent none."""
+    def handshake(self) -> Handshake:
+        """What the peer announced when the tunnel opened."""
         ...
 
     def send(self, avps: list[Avp], session_id: int, now: float) -> None: ...

@@ -123,14 +123,14 @@ class LnsCall:
     def _bearer(self) -> int:
         """Bearer Type to ask for: what is wanted and announced (RFC 2661 4.4.4)."""
         wanted = ALL_BEARERS if self._request.bearer_type is None else self._request.bearer_type
-        offered = wanted & (self.carrier.bearer or 0)
+        offered = wanted & (self.carrier.handshake.bearer or 0)
         return wanted if not offered and self._request.ignore_bearer_caps else offered
 
     def _framing(self) -> int:
-        return self._request.framing_type & self.carrier.framing
+        return self._request.framing_type & self.carrier.handshake.framing
 
     def _refusal(self) -> Failure | None:
-        if self.carrier.bearer is None and not self._request.ignore_bearer_caps:
+        if self.carrier.handshake.bearer is None and not self._request.ignore_bearer_caps:
             return Failure("capability", message="the LAC announces no bearer (AVP 4)")
         if not self._bearer() and not self._request.ignore_bearer_caps:
             return Failure("capability", message="the LAC does not announce the wanted bearer")

@@ -89,22 +89,12 @@ class Tunnel:
         return self.handshake.peer_id
 
     @property
-    def framing(self) -> int:
-        return self.handshake.framing
-
-    @property
-    def bearer(self) -> int | None:
-        return self.handshake.bearer
-
-    @property
     def local(self) -> SocketAddress:
         return self._path.local
 
     @property
     def peer(self) -> SocketAddress:
         return self._path.peer
-
-    # The side that opens, and the one that accepts.
 
     def attach(self, call: LnsCall, now: float) -> None:
         """A call that is to use the tunnel; opens it if that has not been done."""
@@ -185,8 +175,6 @@ class Tunnel:
         """Takes the tunnel out of the registry; its id is free after the quarantine."""
         self._registry.remove(self, self._sccrq)
         self._context.tunnel_ids.release(self.id, now)
-
-    # What calls need (call.Carrier).
 
     def send(self, avps: list[Avp], session_id: int, now: float) -> None:
         if self._closed:
@@ -366,11 +354,10 @@ class Tunnel:
         self._channel.send(encode_avps(avps), 0, now)
 
     def _report_open(self, now: float) -> None:
+        name = self.handshake.peer_host_name
         self._context.counters.tunnels_opened += 1
         self._context.events.append(
-            TunnelOpened(
-                self.id, self.peer_id, self.local, self.peer, self.handshake.peer_host_name
-            )
+            TunnelOpened(self.id, self.peer_id, self.local, self.peer, name)
         )
         if self.parameters.hello_interval > 0:
             self._hello_at = now + self.parameters.hello_interval
