@@ -1,0 +1,92 @@
+"""What the owner of a PPP link decides beforehand."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Final
+
+from control.errors import LocalProtocolError
+from control.ppp.options import AUTHENTICATION
+
+DEFAULT_MRU: Final = 1500
+"""Octets of information that every peer takes when nothing else was negotiated (RFC 1661 6.1)."""
+
+MINIMUM_MRU: Final = 128
+"""Smallest MRU we accept from a peer, and the smallest we may be configured with."""
+
+MAXIMUM_NAME: Final = 253
+"""Octets of a user name or password: what fits a RADIUS attribute, and the one-octet lengths of
+PAP."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """One end of a PPP link. Raises LocalProtocolError for values that cannot work."""
+
+    mru: int = 1460
+    """Our Maximum-Receive-Unit, octets; 1500 is the default of the protocol and is not sent."""
+    want_acfc: bool = False
+    """Ask for, and agree to, Address-and-Control-Field-Compression; else it is rejected."""
+    want_pfc: bool = False
+    """The same for Protocol-Field-Compression."""
+    authenticate_peer: tuple[str, ...] = ()
+    """Methods the peer may prove itself with, of `chap` and `pap`, in order; empty: no demand."""
+    answer_protocols: tuple[str, ...] = ()
+    """Methods we prove ourselves with when the peer demands it, in order; empty: never."""
+    username: str = ""
+    """Our name toward the peer."""
+    password: bytes = field(default=b"", repr=False)
+    """Our secret toward the peer."""
+    local_name: str = "lns"
+    """Name in the Challenges we send."""
+    local_address: str = ""
+    """Our IPv4 address; empty: the peer gives us one."""
+    peer_address: str = ""
+    """The peer's IPv4 address, unless `authentication_result` names another; empty: none is
+    assigned."""
+    accept_peer_address: bool = True
+    """Take the address the peer names itself when none is assigned."""
+    dns: tuple[str, ...] = ()
+    """Up to two DNS servers the peer may ask for (RFC 1877)."""
+    echo_interval: float = 30.0
+    """Seconds between two Echo-Requests; 0: none."""
+    echo_failures: int = 3
+    """Unanswered Echo-Requests after which the link is dead."""
+    negotiation_deadline: float = 30.0
+    """Seconds from `open`, or from the loss of an open network, until the network is open."""
+    authentication_deadline: float = 20.0
+    """Seconds both authentications may take together, the owner's answer included."""
+    restart: float = 3.0
+    """Seconds of the restart timer (RFC 1661 4.6); also between Challenges and PAP requests."""
+    max_configure: int = 10
+    """Transmissions of a Configure-Request, Challenge, Response or PAP request."""
+    max_terminate: int = 2
+    """Transmissions of a Terminate-Request."""
+    max_failure: int = 5
+    """Configure-Naks without a Configure-Ack before they become Configure-Rejects."""
+
+    def __post_init__(self) -> None:
+        unknown = {*self.authenticate_peer, *self.answer_protocols} - AUTHENTICATION.keys()
+        if unknown:
+            raise LocalProtocolError(f"no authentication method {sorted(unknown)}")
+        if not MINIMUM_MRU <= self.mru <= 0xFFFF:
+            raise LocalProtocolError(f"mru {self.mru}")
+        if len(self.dns) > 2:
+            raise LocalProtocolError("more than two DNS servers")
+        if len(self.username.encode()) > MAXIMUM_NAME or len(self.password) > MAXIMUM_NAME:
+            raise LocalProtocolError(f"name or secret longer than {MAXIMUM_NAME} octets")
+        if self.restart <= 0 or min(self.max_configure, self.max_terminate, self.max_failure) < 1:
+            raise LocalProtocolError("timer or counter below its minimum")
+        if self.echo_interval < 0 or self.echo_failures < 1:
+            raise LocalProtocolError("echo interval or failures below their minimum")
+        for address in filter(None, (self.local_address, self.peer_address, *self.dns)):
+            check_address(address)
+
+
+def check_address(address: str) -> None:
+    """Raises LocalProtocolError if the text is no IPv4 address."""
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError as error:
+        raise LocalProtocolError(f"no IPv4 address: {address!r}") from error
