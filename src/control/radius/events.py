@@ -56,6 +56,8 @@ class DialoutGrant:
     """AVP 18 bits (1 digital, 2 analog); None: not given."""
     unusable: tuple[str, ...] = ()
     """One sentence for each tag that could not be used."""
+    ignored: tuple[str, ...] = ()
+    """One sentence for each other attribute that could not be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class SessionGrant:
     session_timeout: int | None = None
     reply_message: str = ""
     state_class: tuple[bytes, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """One sentence for each attribute that could not be used."""
 
 
 @dataclass(frozen=True, slots=True)
