@@ -1,0 +1,231 @@
+"""The simulated RADIUS server, asked by our own client over a fake clock."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from control.config import SimRadius, SimUser
+from control.errors import LocalProtocolError
+from control.radius import codec
+from control.radius.client import Client, ClientConfig, ServerConfig
+from control.radius.events import Denied, DialoutGranted, RadiusDatagram, SessionGranted
+from control.radius.requests import DialoutRequest, SessionRequest
+from control.sim.radius import SimDatagram, SimRadiusServer, find_attribute
+
+SECRET = b"testing123"
+SOURCE = ("192.0.2.1", 40000)
+TUNNEL = (
+    ("Tunnel-Type:1", "L2TP"),
+    ("Tunnel-Medium-Type:1", "IPv4"),
+    ("Tunnel-Server-Endpoint:1", "10.88.0.2"),
+    ("Tunnel-Password:1", "a tunnel secret of more than 15 octets"),
+    ("ERX-Dial-Out-Number", "5551234"),
+)
+
+
+def server(*users: SimUser, **more) -> SimRadiusServer:
+    config = SimRadius("192.0.2.2", 1812, SECRET, users=users, **more)
+    return SimRadiusServer(config, random.Random(1))
+
+
+def client(secret: bytes = SECRET) -> Client:
+    config = ClientConfig((ServerConfig("192.0.2.2", 1812, secret),), nas_identifier="lns")
+    return Client(config, random.Random(2))
+
+
+def exchange(sim: SimRadiusServer, c: Client, request) -> object:
+    """The event that answers a request, None if the server keeps silent."""
+    if isinstance(request, DialoutRequest):
+        c.request_dialout(request, 0.0)
+    else:
+        c.request_session(request, 0.0)
+    (datagram,) = c.datagrams_to_send()
+    sim.receive_datagram(datagram.data, SOURCE, 0.0)
+    sim.handle_timer(1.0)
+    for reply in sim.datagrams_to_send():
+        assert reply.destination == SOURCE
+        c.receive_datagram(RadiusDatagram(reply.data, datagram.server, datagram.socket), 1.0)
+    return c.next_event()
+
+
+def chap(name: str = "cpe", password: bytes = b"pw") -> SessionRequest:
+    import hashlib
+
+    digest = hashlib.md5(b"\7" + password + b"challenge").digest()
+    return SessionRequest(
+        name, "1", chap_identifier=7, chap_challenge=b"challenge", chap_response=digest
+    )
+
+
+def test_dial_out_user_gets_the_tunnel_with_its_secret():
+    event = exchange(server(SimUser("*@domain", reply=TUNNEL)), client(), dial())
+    assert isinstance(event, DialoutGranted)
+    assert event.grant.candidates[0].password == b"a tunnel secret of more than 15 octets"
+    assert event.grant.number == "5551234"
+
+
+def dial(name: str = "10.10.1.1@domain") -> DialoutRequest:
+    return DialoutRequest(name, "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("0.0.0.0:65000/10.10.1.1@domain", "10.10.1.1"),
+        ("10.10.1.1@domain", "10.10.1.1"),
+    ],
+)
+def test_reply_may_hold_the_trigger_address(name, address):
+    user = SimUser("*@domain", reply=(("Framed-IP-Address", "{address}"),))
+    event = exchange(server(user), client(), SessionRequest(name, "1", password=b""))
+    assert isinstance(event, SessionGranted)
+    assert event.grant.framed_address == address
+
+
+def test_trigger_address_where_there_is_none_rejects():
+    user = SimUser("cpe", reply=(("Framed-IP-Address", "{address}"),))
+    event = exchange(server(user), client(), SessionRequest("cpe", "1", password=b""))
+    assert event == Denied(
+        1, "Access-Reject: Framed-IP-Address has a value that is not of type ipaddr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("cpe", "cpe", True),
+        ("cpe", "cpe1", False),
+        ("cpe*", "cpe1", True),
+        ("*@domain", "10.1.1.1@domain", True),
+        ("*@domain", "10.1.1.1@domain2", False),
+        ("*", "anybody", True),
+    ],
+)
+def test_user_is_matched_by_name_or_wildcard(pattern, name, matches):
+    event = exchange(server(SimUser(pattern)), client(), SessionRequest(name, "1", password=b"x"))
+    assert isinstance(event, SessionGranted if matches else Denied)
+
+
+def test_first_matching_user_counts():
+    users = (SimUser("cpe", reject=True), SimUser("*"))
+    assert exchange(server(*users), client(), chap()) == Denied(1, "Access-Reject: rejected")
+    assert isinstance(exchange(server(*users[::-1]), client(), chap()), SessionGranted)
+
+
+@pytest.mark.parametrize(
+    ("request_", "granted"),
+    [
+        (SessionRequest("cpe", "1", password=b"pw"), True),
+        (SessionRequest("cpe", "1", password=b"wrong"), False),
+        (SessionRequest("cpe", "1", password=b""), False),
+        (chap(), True),
+        (chap(password=b"wrong"), False),
+        (DialoutRequest("cpe", "1", "none"), False),
+    ],
+)
+def test_password_is_checked_when_the_user_has_one(request_, granted):
+    event = exchange(server(SimUser("cpe", password=b"pw")), client(), request_)
+    assert isinstance(event, SessionGranted if granted else Denied)
+    if not granted:
+        assert event == Denied(1, "Access-Reject: wrong password")
+
+
+@pytest.mark.parametrize("password", [b"x" * 15, b"x" * 16, b"x" * 17, b"x" * 128, b"\xff\xfe"])
+def test_pap_passwords_of_any_length_are_right(password):
+    user = SimUser("cpe", password=password)
+    event = exchange(server(user), client(), SessionRequest("cpe", "1", password=password))
+    assert isinstance(event, SessionGranted)
+
+
+def test_request_with_another_secret_is_not_answered():
+    sim = server(SimUser("*"))
+    assert exchange(sim, client(b"another"), chap()) is None
+    assert sim.counters.dropped == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"\1\0\0\x14" + bytes(16), b"\4\0\0\x14" + bytes(16)])
+def test_what_is_no_signed_access_request_is_not_answered(data):
+    sim = server(SimUser("*"))
+    sim.receive_datagram(data, SOURCE, 0.0)
+    assert (sim.counters.dropped, sim.get_timer()) == (1, None)
+
+
+def test_answer_comes_after_the_delay():
+    sim = server(SimUser("*"), delay=0.25)
+    c = client()
+    c.request_session(chap(), 0.0)
+    sim.receive_datagram(c.datagrams_to_send()[0].data, SOURCE, 10.0)
+    sim.handle_timer(10.2)
+    assert (sim.datagrams_to_send(), sim.get_timer()) == ([], 10.25)
+    sim.handle_timer(10.25)
+    assert (len(sim.datagrams_to_send()), sim.get_timer()) == (1, None)
+
+
+def test_retransmission_gets_the_same_octets_and_one_while_it_waits():
+    sim = server(SimUser("*@domain", reply=TUNNEL), delay=0.5)
+    c = client()
+    c.request_dialout(dial(), 0.0)
+    (datagram,) = c.datagrams_to_send()
+
+    def answers(now: float) -> list[SimDatagram]:
+        sim.receive_datagram(datagram.data, SOURCE, now)
+        sim.handle_timer(now + 0.5)
+        return sim.datagrams_to_send()
+
+    sim.receive_datagram(datagram.data, SOURCE, 0.0)
+    first = answers(0.1)
+    assert len(first) == 1
+    assert answers(2.0) == first
+    assert sim.counters.duplicate == 2
+    assert sim.counters.accepted == 1
+    assert answers(60.0) != first  # forgotten: a new answer has new salt
+
+
+def test_salts_of_one_reply_differ_and_have_the_high_bit():
+    rows = tuple((f"Tunnel-Password:{tag}", "pw") for tag in range(1, 12))
+    sim = server(SimUser("*", reply=rows))
+    c = client()
+    c.request_session(chap(), 0.0)
+    sim.receive_datagram(c.datagrams_to_send()[0].data, SOURCE, 0.0)
+    sim.handle_timer(1.0)
+    reply = codec.parse_packet(sim.datagrams_to_send()[0].data, SECRET)
+    salts = [value[1:3] for value in reply.get(69)]
+    assert len(set(salts)) == 11
+    assert all(salt[0] & 0x80 for salt in salts)
+
+
+def test_reply_that_does_not_fit_is_a_reject():
+    rows = (("Reply-Message", "x" * 250),) * 20
+    event = exchange(server(SimUser("*", reply=rows)), client(), chap())
+    assert event == Denied(1, "Access-Reject: the reply does not fit into a packet")
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "tag"),
+    [("User-Name", 1, 0), ("Tunnel-Type", 64, 0), ("Tunnel-Type:31", 64, 31)],
+)
+def test_attribute_is_found_by_name_and_tag(key, code, tag):
+    definition, found = find_attribute(key)
+    assert (definition.code, found) == (code, tag)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "Nothing", "Tunnel-Type:", "Tunnel-Type:0", "Tunnel-Type:32", "User-Name:1"]
+)
+def test_attribute_that_does_not_exist_is_refused(key):
+    with pytest.raises(LocalProtocolError):
+        find_attribute(key)
+
+
+def test_same_seed_gives_the_same_octets():
+    def octets() -> bytes:
+        sim = server(SimUser("*@domain", reply=TUNNEL))
+        c = client()
+        c.request_dialout(dial(), 0.0)
+        sim.receive_datagram(c.datagrams_to_send()[0].data, SOURCE, 0.0)
+        sim.handle_timer(1.0)
+        return sim.datagrams_to_send()[0].data
+
+    assert octets() == octets()
