@@ -216,6 +216,20 @@ def decode_reply(packet: Any, request_authenticator: bytes, secret: bytes) -> Re
     return Reply(packet.code, tuple(attributes), tuple(faults))
 
 
+def find_attribute(key: str) -> tuple[Any, int]:
+    """Definition and tag of `Name` or `Name:tag`. Raises LocalProtocolError if there is none."""
+    name, colon, tag = key.partition(":")
+    if name not in dictionary():
+        raise LocalProtocolError(f"attribute {name!r} is not in the dictionary")
+    if not colon:
+        return dictionary()[name], 0
+    if not dictionary()[name].has_tag:
+        raise LocalProtocolError(f"attribute {name} takes no tag")
+    if not (tag.isascii() and tag.isdecimal() and len(tag) <= 2 and 1 <= int(tag) <= _MAXIMUM_TAG):
+        raise LocalProtocolError(f"tag {tag!r} is not a number from 1 to {_MAXIMUM_TAG}")
+    return dictionary()[name], int(tag)
+
+
 def encode_value(definition: Any, value: Value) -> bytes:
     """Octets of a value, or of a name among the dictionary's VALUEs; no tag and no encryption.
 

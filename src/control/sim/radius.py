@@ -130,7 +130,7 @@ class SimRadiusServer:
         reply = request.CreateReply()
         salts: set[bytes] = set()
         for key, text in user.reply:
-            definition, tag = find_attribute(key)
+            definition, tag = codec.find_attribute(key)
             octets = codec.encode_value(definition, text.replace("{address}", address))
             if definition.encrypt == 2:
                 salt = self._salt(salts)
@@ -157,21 +157,6 @@ class SimRadiusServer:
             if salt not in used:
                 used.add(salt)
                 return salt
-
-
-def find_attribute(key: str) -> tuple[Any, int]:
-    """Definition and tag of `Name` or `Name:tag`. Raises LocalProtocolError if there is none."""
-    name, colon, tag = key.partition(":")
-    dictionary = codec.dictionary()
-    if name not in dictionary:
-        raise LocalProtocolError(f"attribute {name!r} is not in the dictionary")
-    if not colon:
-        return dictionary[name], 0
-    if not dictionary[name].has_tag:
-        raise LocalProtocolError(f"attribute {name} takes no tag")
-    if not (tag.isascii() and tag.isdecimal() and len(tag) <= 2 and 1 <= int(tag) <= 31):
-        raise LocalProtocolError(f"tag {tag!r} is not a number from 1 to 31")
-    return dictionary[name], int(tag)
 
 
 def _matches(pattern: str, name: str) -> bool:

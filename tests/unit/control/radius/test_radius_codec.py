@@ -321,3 +321,20 @@ def test_values_do_not_show_in_repr():
 def test_every_code_of_the_dictionary_is_named_once():
     codes = [(a.vendor, a.code) for a in codec.dictionary().attributes.values()]
     assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "tag"),
+    [("User-Name", 1, 0), ("Tunnel-Type", 64, 0), ("Tunnel-Type:31", 64, 31)],
+)
+def test_attribute_is_found_by_name_and_tag(key, code, tag):
+    definition, found = codec.find_attribute(key)
+    assert (definition.code, found) == (code, tag)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "Nothing", "Tunnel-Type:", "Tunnel-Type:0", "Tunnel-Type:32", "User-Name:1"]
+)
+def test_attribute_that_does_not_exist_is_refused(key):
+    with pytest.raises(LocalProtocolError):
+        codec.find_attribute(key)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import pytest
 
 from control.config import SimRadius, SimUser
-from control.errors import LocalProtocolError
 from control.radius import codec
 from control.radius.client import Client, ClientConfig, ServerConfig
 from control.radius.events import Denied, DialoutGranted, RadiusDatagram, SessionGranted
 from control.radius.requests import DialoutRequest, SessionRequest
-from control.sim.radius import SimDatagram, SimRadiusServer, find_attribute
+from control.sim.radius import SimDatagram, SimRadiusServer
 
 SECRET = b"testing123"
 SOURCE = ("192.0.2.1", 40000)
@@ -51,8 +51,6 @@ def exchange(sim: SimRadiusServer, c: Client, request) -> object:
 
 
 def chap(name: str = "cpe", password: bytes = b"pw") -> SessionRequest:
-    import hashlib
-
     digest = hashlib.md5(b"\7" + password + b"challenge").digest()
     return SessionRequest(
         name, "1", chap_identifier=7, chap_challenge=b"challenge", chap_response=digest
@@ -200,23 +198,6 @@ def test_reply_that_does_not_fit_is_a_reject():
     rows = (("Reply-Message", "x" * 250),) * 20
     event = exchange(server(SimUser("*", reply=rows)), client(), chap())
     assert event == Denied(1, "Access-Reject: the reply does not fit into a packet")
-
-
-@pytest.mark.parametrize(
-    ("key", "code", "tag"),
-    [("User-Name", 1, 0), ("Tunnel-Type", 64, 0), ("Tunnel-Type:31", 64, 31)],
-)
-def test_attribute_is_found_by_name_and_tag(key, code, tag):
-    definition, found = find_attribute(key)
-    assert (definition.code, found) == (code, tag)
-
-
-@pytest.mark.parametrize(
-    "key", ["", "Nothing", "Tunnel-Type:", "Tunnel-Type:0", "Tunnel-Type:32", "User-Name:1"]
-)
-def test_attribute_that_does_not_exist_is_refused(key):
-    with pytest.raises(LocalProtocolError):
-        find_attribute(key)
 
 
 def test_same_seed_gives_the_same_octets():
