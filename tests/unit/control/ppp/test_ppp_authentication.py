@@ -1,0 +1,402 @@
+"""PAP and CHAP: codecs in both directions, the two roles cell by cell, one exchange each."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from itertools import count
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control.errors import DecodeError
+from control.fsm import IllegalEvent
+from control.ppp import chap, pap
+from control.ppp.authentication import (
+    AUTHENTICATOR,
+    CLAIMANT,
+    Authenticating,
+    Claiming,
+    Hearing,
+    Judging,
+)
+from control.ppp.config import LinkConfig
+from control.ppp.events import AuthenticatedToPeer, AuthenticationRequested, PeerAuthenticated
+from control.ppp.frame import Packet, decode_packet
+from control.ppp.mutual import MutualAuthentication
+
+CONFIG = LinkConfig(username="us", password=b"secret", local_name="lns")
+
+AUTHENTICATOR_GRID = """
+           IDLE              WAITING           CHECKING              ACCEPTED        REFUSED
+START    | CHALLENGE/WAITING -                 -                     -               -
+STOP     | IDLE              IDLE              IDLE                  IDLE            IDLE
+ANSWER   | IDLE              ASK/CHECKING      CHECKING              RESULT/ACCEPTED RESULT/REFUSED
+ACCEPT   | IDLE              WAITING           RESULT,GRANT/ACCEPTED ACCEPTED        REFUSED
+REFUSE   | IDLE              WAITING           RESULT,FAIL/REFUSED   ACCEPTED        REFUSED
+TIMEOUT  | -                 CHALLENGE/WAITING -                     -               -
+GIVE_UP  | -                 FAIL/REFUSED      -                     -               -
+"""
+
+CLAIMANT_GRID = """
+           IDLE     WAITING        CLAIMED         ACCEPTED        REFUSED
+START    | WAITING  -              -               -               -
+STOP     | IDLE     IDLE           IDLE            IDLE            IDLE
+CHALLENGE| IDLE     PROVE/CLAIMED  PROVE/CLAIMED   PROVE/ACCEPTED  REFUSED
+SUCCESS  | IDLE     WAITING        TELL/ACCEPTED   ACCEPTED        REFUSED
+FAILURE  | IDLE     WAITING        FAIL/REFUSED    FAIL/REFUSED    REFUSED
+TIMEOUT  | -        -              PROVE/CLAIMED   -               -
+GIVE_UP  | -        -              FAIL/REFUSED    -               -
+"""
+
+
+def read_grid(grid: str) -> dict[tuple[str, str], str]:
+    head, *lines = grid.strip("\n").splitlines()
+    return {
+        (state, line.partition("|")[0].strip()): cell
+        for line in lines
+        for state, cell in zip(head.split(), line.partition("|")[2].split(), strict=True)
+    }
+
+
+@pytest.mark.parametrize("state", Authenticating)
+@pytest.mark.parametrize("event", Judging)
+def test_authenticator_cell(state: Authenticating, event: Judging) -> None:
+    cell = read_grid(AUTHENTICATOR_GRID)[state.name, event.name]
+    if cell == "-":
+        with pytest.raises(IllegalEvent):
+            AUTHENTICATOR.step(state, event)
+        return
+    actions, _, target = cell.rpartition("/")
+    row = AUTHENTICATOR.step(state, event)
+    assert row.next.name == target
+    assert ",".join(action.name for action in row.actions) == actions
+
+
+@pytest.mark.parametrize("state", Claiming)
+@pytest.mark.parametrize("event", Hearing)
+def test_claimant_cell(state: Claiming, event: Hearing) -> None:
+    cell = read_grid(CLAIMANT_GRID)[state.name, event.name]
+    if cell == "-":
+        with pytest.raises(IllegalEvent):
+            CLAIMANT.step(state, event)
+        return
+    actions, _, target = cell.rpartition("/")
+    row = CLAIMANT.step(state, event)
+    assert row.next.name == target
+    assert ",".join(action.name for action in row.actions) == actions
+
+
+@pytest.mark.parametrize(
+    ("octets", "content"),
+    [
+        ("0000", pap.Credentials(b"", b"")),
+        ("0275730673656372 6574", pap.Credentials(b"us", b"secret")),
+        ("01ff0100", pap.Credentials(b"\xff", b"\x00")),
+    ],
+)
+def test_pap_request_row(octets: str, content: pap.Credentials) -> None:
+    assert pap.decode_request(bytes.fromhex(octets)) == content
+    assert pap.encode_request(content) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize("octets", ["", "01", "00", "027573", "0275730773656372 6574", "ff00"])
+def test_pap_request_with_length_beyond_the_packet_is_an_error(octets: str) -> None:
+    with pytest.raises(DecodeError):
+        pap.decode_request(bytes.fromhex(octets))
+
+
+@pytest.mark.parametrize(("octets", "message"), [("", None), ("00", b""), ("026f6b", b"ok")])
+def test_pap_result_row(octets: str, message: bytes | None) -> None:
+    assert pap.decode_result(bytes.fromhex(octets)) == message
+    assert pap.encode_result(message) == bytes.fromhex(octets)
+
+
+def test_pap_result_with_length_beyond_the_packet_is_an_error() -> None:
+    with pytest.raises(DecodeError):
+        pap.decode_result(b"\x03ok")
+
+
+@pytest.mark.parametrize(
+    ("octets", "content"),
+    [
+        ("01aa", chap.Value(b"\xaa", b"")),
+        ("02aabb6c6e73", chap.Value(b"\xaa\xbb", b"lns")),
+    ],
+)
+def test_chap_value_row(octets: str, content: chap.Value) -> None:
+    assert chap.decode_value(bytes.fromhex(octets)) == content
+    assert chap.encode_value(content) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize("octets", ["", "00", "00aa", "02aa", "ff"])
+def test_chap_value_size_of_zero_or_beyond_the_packet_is_an_error(octets: str) -> None:
+    with pytest.raises(DecodeError):
+        chap.decode_value(bytes.fromhex(octets))
+
+
+@given(st.binary(max_size=70))
+def test_any_octets_give_a_value_or_decode_error(data: bytes) -> None:
+    for decode in (pap.decode_request, pap.decode_result, chap.decode_value):
+        try:
+            decode(data)
+        except DecodeError:
+            continue
+
+
+def test_chap_digest_is_md5_of_identifier_secret_and_challenge() -> None:
+    # Worked out with md5sum over the octets 01 'secret' 00..0f.
+    challenge = bytes(range(16))
+    response = chap.digest(1, b"secret", challenge)
+    assert response.hex() == "740e86463bda3a4d7017d6e0fba0699d"
+    assert chap.verify(1, b"secret", challenge, response)
+    assert not chap.verify(2, b"secret", challenge, response)
+    assert not chap.verify(1, b"Secret", challenge, response)
+    assert not chap.verify(1, b"", challenge, chap.digest(1, b"", challenge))
+
+
+class Peers:
+    """Both roles of one end, with what it has sent and said."""
+
+    def __init__(self, demanded: str = "", claimed: str = "") -> None:
+        self.counters: Counter[str] = Counter()
+        self.mutual = MutualAuthentication(CONFIG, Random(7), self.counters)
+        self.mutual.start(demanded, claimed, 0.0)
+
+    def sent(self) -> list[Packet]:
+        return [decode_packet(data) for _, data in self.mutual.packets_to_send()]
+
+    def event(self) -> object:
+        return self.mutual.next_event()
+
+
+PAP, CHAP = 0xC023, 0xC223
+REQUEST = pap.encode_request(pap.Credentials(b"cpe", b"guess"))
+
+
+def test_pap_request_is_asked_once_and_answered_under_its_newest_identifier() -> None:
+    end = Peers(demanded="pap")
+    end.mutual.receive(PAP, Packet(1, 5, REQUEST), 1.0)
+    end.mutual.receive(PAP, Packet(1, 6, REQUEST), 2.0)
+    event = end.event()
+    assert isinstance(event, AuthenticationRequested)
+    assert (event.protocol, event.username, event.password) == ("pap", "cpe", b"guess")
+    assert end.event() is None
+    assert end.sent() == []
+    assert end.mutual.result(event.request, True, "welcome", 3.0)
+    assert end.sent() == [Packet(2, 6, b"\x07welcome")]
+    assert end.event() == PeerAuthenticated("cpe")
+    assert end.mutual.complete
+    end.mutual.receive(PAP, Packet(1, 7, REQUEST), 4.0)
+    assert end.sent() == [Packet(2, 7, b"\x07welcome")]
+    assert end.event() is None
+
+
+def test_pap_second_password_does_not_ride_on_the_answer_to_the_first() -> None:
+    end = Peers(demanded="pap")
+    end.mutual.receive(PAP, Packet(1, 5, REQUEST), 1.0)
+    other = pap.encode_request(pap.Credentials(b"root", b"guess"))
+    end.mutual.receive(PAP, Packet(1, 9, other), 1.0)
+    assert end.counters["not_expected"] == 1
+    event = end.event()
+    assert isinstance(event, AuthenticationRequested)
+    end.mutual.result(event.request, True, "", 2.0)
+    assert end.sent() == [Packet(2, 5, b"\x00")]
+    assert end.event() == PeerAuthenticated("cpe")
+
+
+def test_refused_peer_gets_nak_and_no_other_reply_later() -> None:
+    end = Peers(demanded="pap")
+    end.mutual.receive(PAP, Packet(1, 5, REQUEST), 1.0)
+    event = end.event()
+    assert isinstance(event, AuthenticationRequested)
+    end.mutual.result(event.request, False, "", 1.0)
+    good = pap.encode_request(pap.Credentials(b"cpe", b"right"))
+    end.mutual.receive(PAP, Packet(1, 6, good), 1.0)
+    assert [packet.code for packet in end.sent()] == [3, 3]
+    assert end.mutual.failure is not None
+    assert end.mutual.failure.stage == "authentication"
+    assert not end.mutual.complete
+
+
+def test_result_of_an_old_request_is_ignored() -> None:
+    end = Peers(demanded="pap")
+    assert not end.mutual.result(1, True, "", 0.0)
+    end.mutual.receive(PAP, Packet(1, 5, REQUEST), 1.0)
+    event = end.event()
+    assert isinstance(event, AuthenticationRequested)
+    end.mutual.stop(1.5)
+    end.mutual.start("pap", "", 2.0)
+    assert not end.mutual.result(event.request, True, "", 3.0)
+    assert not end.mutual.complete
+    assert end.sent() == []
+
+
+def test_chap_challenge_is_repeated_with_new_identifier_and_value_until_given_up() -> None:
+    end = Peers(demanded="chap")
+    seen = end.sent()
+    now = 0.0
+    while end.mutual.failure is None:
+        timer = end.mutual.get_timer()
+        assert timer == now + 3.0
+        now = timer
+        end.mutual.handle_timer(now)
+        seen += end.sent()
+    assert len(seen) == 10
+    assert len({packet.identifier for packet in seen}) == 10
+    assert len({packet.data for packet in seen}) == 10
+    assert end.mutual.get_timer() is None
+
+
+def answer(challenge: Packet, secret: bytes, name: bytes = b"cpe") -> Packet:
+    value = chap.decode_value(challenge.data).value
+    response = chap.digest(challenge.identifier, secret, value)
+    return Packet(2, challenge.identifier, chap.encode_value(chap.Value(response, name)))
+
+
+def test_chap_response_is_asked_and_repeated_with_the_same_result() -> None:
+    end = Peers(demanded="chap")
+    (challenge,) = end.sent()
+    response = answer(challenge, b"theirs")
+    end.mutual.receive(CHAP, response, 1.0)
+    end.mutual.receive(CHAP, response, 1.0)
+    event = end.event()
+    assert isinstance(event, AuthenticationRequested)
+    assert chap.verify(event.chap_identifier, b"theirs", event.chap_challenge, event.chap_response)
+    assert end.event() is None
+    end.mutual.result(event.request, True, "", 2.0)
+    wrong = answer(challenge, b"another")
+    end.mutual.receive(CHAP, wrong, 3.0)
+    assert [packet.code for packet in end.sent()] == [3, 3]
+    end.mutual.receive(CHAP, Packet(2, challenge.identifier + 1, response.data), 3.0)
+    assert end.sent() == []
+    assert end.counters["stale_reply"] == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x0f" + bytes(15) + b"cpe",
+        b"\x11" + bytes(17) + b"cpe",
+        b"\x10" + bytes(16),
+        b"\x10" + bytes(16) + b"n" * 254,
+    ],
+    ids=["short value", "long value", "no name", "name too long for RADIUS"],
+)
+def test_chap_response_that_md5_cannot_give_is_dropped(data: bytes) -> None:
+    end = Peers(demanded="chap")
+    (challenge,) = end.sent()
+    end.mutual.receive(CHAP, Packet(2, challenge.identifier, data), 1.0)
+    assert end.event() is None
+    assert end.counters["malformed"] == 1
+
+
+def test_claimant_answers_each_challenge_and_repeats_until_success() -> None:
+    end = Peers(claimed="chap")
+    assert end.sent() == []
+    challenge = Packet(1, 9, chap.encode_value(chap.Value(b"\x01" * 16, b"cpe")))
+    end.mutual.receive(CHAP, Packet(3, 9), 0.5)
+    assert not end.mutual.complete
+    end.mutual.receive(CHAP, challenge, 1.0)
+    end.mutual.handle_timer(4.0)
+    expected = answer(challenge, b"secret", b"us")
+    assert end.sent() == [expected, expected]
+    end.mutual.receive(CHAP, Packet(3, 8), 4.0)
+    assert not end.mutual.complete
+    end.mutual.receive(CHAP, Packet(3, 9, b"ok"), 4.0)
+    assert end.event() == AuthenticatedToPeer("chap")
+    assert end.mutual.get_timer() is None
+    again = Packet(1, 10, chap.encode_value(chap.Value(b"\x02" * 16, b"cpe")))
+    end.mutual.receive(CHAP, again, 60.0)
+    assert end.sent() == [answer(again, b"secret", b"us")]
+    assert end.mutual.complete
+    end.mutual.receive(CHAP, Packet(4, 10), 60.0)
+    assert end.mutual.failure is not None
+
+
+def test_pap_claimant_takes_a_late_ack_for_an_earlier_request() -> None:
+    end = Peers(claimed="pap")
+    end.mutual.handle_timer(3.0)
+    first, second = end.sent()
+    assert first.data == second.data == pap.encode_request(pap.Credentials(b"us", b"secret"))
+    assert first.identifier != second.identifier
+    end.mutual.receive(PAP, Packet(2, second.identifier + 1), 3.5)
+    assert not end.mutual.complete
+    end.mutual.receive(PAP, Packet(2, first.identifier), 3.5)
+    assert end.event() == AuthenticatedToPeer("pap")
+
+
+@pytest.mark.parametrize("method", ["pap", "chap"])
+def test_claimant_gives_up_on_a_silent_peer(method: str) -> None:
+    end = Peers(claimed=method)
+    if method == "chap":
+        end.mutual.receive(CHAP, Packet(1, 1, b"\x10" + b"\x05" * 16), 0.0)
+    while end.mutual.failure is None:
+        timer = end.mutual.get_timer()
+        assert timer is not None
+        end.mutual.handle_timer(timer)
+    assert timer == 30.0
+    assert len(end.sent()) == 10
+
+
+def test_own_challenge_is_never_answered() -> None:
+    end = Peers(demanded="chap", claimed="chap")
+    (challenge,) = end.sent()
+    end.mutual.receive(CHAP, Packet(1, 77, challenge.data), 1.0)
+    assert end.sent() == []
+    assert end.counters["reflected"] == 1
+    assert end.mutual.failure is not None
+    assert "reflects" in end.mutual.failure.reason
+
+
+def test_challenge_of_an_earlier_negotiation_is_still_known() -> None:
+    end = Peers(demanded="chap", claimed="chap")
+    (challenge,) = end.sent()
+    end.mutual.stop(1.0)
+    end.mutual.start("chap", "chap", 2.0)
+    end.sent()
+    end.mutual.receive(CHAP, Packet(1, 1, challenge.data), 3.0)
+    assert end.mutual.failure is not None
+    assert end.sent() == []
+
+
+@pytest.mark.parametrize("code", [0, 5, 255])
+@pytest.mark.parametrize("protocol", [PAP, CHAP])
+def test_unknown_code_is_dropped_and_counted(protocol: int, code: int) -> None:
+    end = Peers(demanded="pap", claimed="chap")
+    end.sent()
+    end.mutual.receive(protocol, Packet(code, 1, b"\x00\x00"), 1.0)
+    assert end.counters["not_expected"] == 1
+    assert end.sent() == []
+
+
+@pytest.mark.parametrize("length", range(65))
+@pytest.mark.parametrize("protocol", [PAP, CHAP])
+def test_every_code_with_every_length_is_survived(protocol: int, length: int) -> None:
+    for method in ("pap", "chap"):
+        end = Peers(demanded=method, claimed=method)
+        for code in range(6):
+            for fill in (0, 1, 16, 255):
+                end.mutual.receive(protocol, Packet(code, 1, bytes([fill]) * length), 1.0)
+                assert len(end.sent()) <= 2
+
+
+def test_secrets_are_not_shown() -> None:
+    credentials = pap.Credentials(b"us", b"hunter2")
+    asked = AuthenticationRequested(1, "pap", "us", password=b"hunter2")
+    config = LinkConfig(username="us", password=b"hunter2")
+    assert "hunter2" not in f"{credentials!r}{asked!r}{config!r}"
+
+
+def test_challenges_are_shared_by_both_roles_only_of_one_link() -> None:
+    counters: Counter[str] = Counter()
+    own: deque[bytes] = deque()
+    authenticator = chap.ChapAuthenticator(CONFIG, counters, count(1), Random(1), own)
+    authenticator.start(0.0)
+    (data,) = authenticator.packets_to_send()
+    stranger = chap.ChapClaimant(CONFIG, counters, deque())
+    stranger.start(0.0)
+    stranger.receive(decode_packet(data), 0.0)
+    assert stranger.failure is None
+    assert len(stranger.packets_to_send()) == 1
