@@ -182,10 +182,15 @@ class SimLac:
     """Seconds from OCRQ to the CPE's answer."""
     outcome: str = "answer"
     """What a call meets: `answer`, `busy`, `no-carrier`, `no-dial-tone`, `no-answer`, `reject`,
-    `silent`."""
+    `silent` (OCRQ gets no answer)."""
+    outcomes: tuple[tuple[str, str], ...] = ()
+    """(Called number, outcome) pairs that come before `outcome`; a number may end in `*`, and
+    `reject:RESULT` or `reject:RESULT/ERROR` gives its own codes."""
     result_code: int = 4
     """CDN Result Code of `reject`, 1 to 11."""
     error_code: int = 0
+    early_data: bool = False
+    """Let the first PPP frames overtake OCCN."""
     new_port: bool = False
     """Answer SCCRQ from another UDP port."""
     sequencing: bool = False

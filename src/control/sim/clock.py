@@ -1,7 +1,7 @@
 """Virtual time: callbacks that run in the order of their times, as fast as the machine can.
 
-Replay, demo and tests run every simulated peer and the control plane on one such clock. It knows no wall
-clock and no threads. Equal times run in the order in which they were scheduled.
+Replay, demo and tests run every simulated peer and the control plane on one such clock. It knows
+no wall clock and no threads. Equal times run in the order in which they were scheduled.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class VirtualClock:
         self._nested_steps = 0
 
     def call_at(self, when: float, fn: Callable[..., object], *args: object) -> Scheduled:
-        """Runs `fn(*args)` at `when`, at once if that is past. Raises LocalProtocolError if `when` is
-        not finite."""
+        """Runs `fn(*args)` at `when`, at once if that is past. Raises LocalProtocolError if `when`
+        is not finite."""
         now = self.now
         if not now < when < math.inf:
             if not math.isfinite(when):
@@ -93,8 +93,8 @@ class VirtualClock:
         return True
 
     def run_until(self, time: float) -> None:
-        """Runs all that is due up to and at `time`, then stands there. A past `time` runs what is due
-        now. Raises LocalProtocolError when called by a callback or in a loop without delay."""
+        """Runs all that is due up to and at `time`, then stands there. A past `time` runs what is
+        due now. Raises LocalProtocolError when called by a callback or in a loop without delay."""
         if self._running:
             raise LocalProtocolError(f"the clock is already running at {self.now}")
         limit = time if time > self.now else self.now
@@ -150,8 +150,8 @@ class VirtualClock:
 class Alarm:
     """The clock's end of a protocol object's `get_timer` and `handle_timer`.
 
-    A deadline that moves away costs nothing: the alarm rings at the old time and asks again, which a
-    protocol object takes without harm.
+    A deadline that moves away costs nothing: the entry of the old time stays and looks again when
+    its time has come.
     """
 
     __slots__ = ("_clock", "_deadline", "_ring", "_scheduled")

@@ -1,7 +1,7 @@
 """The L2TPv2 data message header in plain Python (RFC 2661 3.1): all forms of L, S, O and P.
 
-Written from the RFC alone, so that it can check the fast path. It reads no control messages (T bit set)
-and no other protocol version.
+Written from the RFC alone, so that it can check the fast path. It reads no control messages (T bit
+set) and no other protocol version.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def encode(header: DataHeader, payload: bytes) -> bytes:
 
 
 def decode(message: bytes) -> tuple[DataHeader, bytes]:
-    """Header and payload of a data message; octets beyond Length are left out. Raises DecodeError."""
+    """Header and payload of a data message, without what lies beyond Length. Raises DecodeError."""
     tunnel, session, ns, start, end = locate(message)
     flags = message[0] << 8 | message[1]
     at = 8 if flags & L_BIT else 6

@@ -86,8 +86,9 @@ def ip_packet(
         raise LocalProtocolError(f"an IPv4 packet cannot have {length} octets")
     flags = DONT_FRAGMENT if dont_fragment else 0
     fields = (0x45, tos, length, identification & 0xFFFF, flags, ttl, protocol)
-    header = IP_HEADER.pack(*fields, checksum(IP_HEADER.pack(*fields, 0, source, destination)),
-                            source, destination)
+    header = IP_HEADER.pack(
+        *fields, checksum(IP_HEADER.pack(*fields, 0, source, destination)), source, destination
+    )
     return header + payload
 
 
@@ -144,6 +145,19 @@ def read_ip(packet: bytes) -> tuple[int, int, int]:
 def is_fragment(packet: bytes) -> bool:
     """Whether a packet that `read_ip` accepts is only a part of one."""
     return bool((packet[6] << 8 | packet[7]) & FRAGMENT_MASK)
+
+
+def is_unicast(packet: bytes) -> bool:
+    """Whether a packet that `read_ip` accepts goes from one host to one host, as an answer needs
+    it: no multicast, broadcast, unspecified or loopback address."""
+    source, destination = packet[12], packet[16]
+    return 0 < source < 224 and source != 127 and 0 < destination < 224 and destination != 127
+
+
+def is_ping(packet: bytes) -> bool:
+    """Whether an ICMP packet that `read_ip` accepts is an Echo Request."""
+    start = (packet[0] & 0x0F) * 4
+    return packet[start : start + 1] == bytes((ICMP_ECHO_REQUEST,))
 
 
 def read_udp(packet: bytes) -> tuple[int, int]:

@@ -88,8 +88,8 @@ class Lane:
             self._send_impaired(payload)
 
     def _send_impaired(self, payload: bytes) -> None:
-        """Draws for everything whatever the outcome, so that the fate of one datagram does not shift
-        the numbers of the next."""
+        """Draws for everything whatever the outcome, so that the fate of one datagram does not
+        shift the numbers of the next."""
         lane, draw = self._impairment, self._random.random
         lost = draw() < lane.loss
         doubled = draw() < lane.duplicate

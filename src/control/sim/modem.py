@@ -5,6 +5,7 @@ It dials nothing and knows no protocol but the Result Codes of a CDN (RFC 2661 4
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from control.errors import LocalProtocolError
@@ -21,6 +22,7 @@ NO_FACILITIES = 4
 INVALID_DESTINATION = 6
 
 LAST_RESULT = 11
+REJECT_FORM = re.compile(r"reject(:(?P<result>[0-9]{1,2})(/(?P<error>[0-9]{1,5}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +37,17 @@ class Outcome:
 
 
 def parse_outcome(text: str, *, result: int = NO_FACILITIES, error: int = 0) -> Outcome:
-    """An outcome in configuration form; `reject:RESULT` and `reject:RESULT/ERROR` override the given
-    codes. Raises LocalProtocolError."""
-    name, _, codes = text.partition(":")
-    if name in CDN_RESULTS and not codes:
-        return Outcome(name, CDN_RESULTS[name])
-    if name in (ANSWER, SILENT) and not codes:
-        return Outcome(name)
-    if name != REJECT:
+    """An outcome in configuration form; `reject:RESULT` and `reject:RESULT/ERROR` override the
+    given codes. Raises LocalProtocolError."""
+    if text in CDN_RESULTS:
+        return Outcome(text, CDN_RESULTS[text])
+    if text in (ANSWER, SILENT):
+        return Outcome(text)
+    codes = REJECT_FORM.fullmatch(text)
+    if codes is None:
         raise LocalProtocolError(f"{text!r} is no outcome of a call")
-    if codes:
-        first, _, second = codes.partition("/")
-        if not first.isdecimal() or not (second or "0").isdecimal():
-            raise LocalProtocolError(f"{text!r} does not name codes as RESULT or RESULT/ERROR")
-        result, error = int(first), int(second or "0")
+    if codes["result"]:
+        result, error = int(codes["result"]), int(codes["error"] or 0)
     if not 1 <= result <= LAST_RESULT or not 0 <= error <= 0xFFFF:
         raise LocalProtocolError(f"result {result} error {error} is no CDN")
     return Outcome(REJECT, result, error)

@@ -145,7 +145,13 @@ def test_a_flip_position_drawn_twice_counts_once() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"loss": 1.1}, {"corrupt": -0.1}, {"reorder": float("nan")}, {"delay": -1.0}, {"jitter": float("inf")}],
+    [
+        {"loss": 1.1},
+        {"corrupt": -0.1},
+        {"reorder": float("nan")},
+        {"delay": -1.0},
+        {"jitter": float("inf")},
+    ],
 )
 def test_impossible_impairments_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError):
