@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 from control import config as settings
 from control.errors import DecodeError
+from control.ppp.config import LinkConfig
 from control.ppp.events import (
     AuthenticationRequested,
     LcpOpened,
@@ -21,11 +22,14 @@ from control.ppp.events import (
     NetworkClosed,
     NetworkOpened,
 )
-from control.ppp.link import Link, LinkConfig
+from control.ppp.link import Link
 from control.sim import host
 from control.sim.clock import Alarm, VirtualClock
 
 SITE_MRU = 1500
+PATIENCE = 120.0
+"""Seconds a site waits for authentication and for an open network. Long, so that on a bad line the
+side under test is the one that gives up."""
 IP_PROTOCOL = 0x21
 IP_PREFIXES = (b"\xff\x03\x00\x21", b"\x00\x21", b"\x21", b"\xff\x03\x21")
 """How an IP frame may begin (RFC 1661 6.5, 6.6), most frequent first."""
@@ -241,6 +245,8 @@ class SimCpe:
             local_name=config.username,
             local_address=config.address,
             accept_peer_address=True,
+            negotiation_deadline=PATIENCE,
+            authentication_deadline=PATIENCE,
         )
 
     def next_identification(self) -> int:

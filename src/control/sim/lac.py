@@ -55,6 +55,8 @@ EARLY_DATA_LEAD = 0.05
 class LacCounters:
     control_in: int = 0
     control_out: int = 0
+    control_wrong_port: int = 0
+    """Of those that came in, dropped because their tunnel lives on another port of ours."""
     data_in: int = 0
     """Data messages received: those that reached a CPE and the six below."""
     malformed: int = 0
@@ -156,7 +158,7 @@ class SimLac:
         # still come to the well-known one (RFC 2661 8.1); the endpoint must answer from the new
         # one.
         if port != self.port and data[4:6] != b"\0\0":
-            self.counters.wrong_port += 1
+            self.counters.control_wrong_port += 1
             return
         local = (self.config.address, self.port)
         self._endpoint.receive_datagram(data, local, source, self._clock.now)
