@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from control.l2tp.endpoint import Endpoint, EndpointConfig
-from control.ppp.config import LinkConfig
-from control.ppp.link import Link
-
 from control import config as settings
 from control.l2tp import events as l2tp
+from control.l2tp.config import EndpointConfig
+from control.l2tp.endpoint import Endpoint
 from control.ppp import events as ppp
+from control.ppp.config import LinkConfig
+from control.ppp.link import Link
 from control.sim import host
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.cpe import credentials_match

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 
 from control import config as settings
 from control.errors import DecodeError
-from control.l2tp.endpoint import Endpoint, EndpointConfig
+from control.l2tp.config import EndpointConfig
+from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import (
     CallClosed,
     CallConnected,
@@ -138,6 +139,7 @@ class SimLac:
             "modems_in_use": self.bank.in_use,
             "results": dict(sorted(self.results.items())),
             **asdict(self.counters),
+            "control": asdict(self._endpoint.counters),
         }
 
     def shutdown(self) -> None:
