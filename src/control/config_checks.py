@@ -1,0 +1,119 @@
+"""What must agree between the sections of a configuration: names that are referred to, names and
+prefixes that may be there once, values that exclude each other (specification 1.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from control.config_lines import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One table of the file, with the values that are allowed by themselves and the defaults."""
+
+    path: Path
+    values: Mapping[str, Any]
+
+
+Report = Callable[[Path, object, str], None]
+"""Takes a problem: where, the value, and what is allowed."""
+Entries = Mapping[str, list[Entry]]
+"""Tables by the name of their section: `virtual_router`, `sim.lac`, ..."""
+
+_UNIQUE: Final = (
+    ("virtual_router", ("name",)),
+    ("virtual_router", ("table",)),
+    ("virtual_router", ("rd",)),
+    ("target", ("virtual_router", "prefix")),
+    ("profile", ("name",)),
+    ("lac", ("address",)),
+    ("radius", ("name",)),
+    ("port", ("name",)),
+    ("sim.lac", ("address",)),
+    ("sim.cpe", ("number",)),
+    ("sim.radius", ("address", "port")),
+)
+"""Keys whose values together may occur once in a section."""
+
+_REFERENCES: Final = (
+    ("virtual_router", "radius", "radius"),
+    ("target", "virtual_router", "virtual_router"),
+    ("target", "profile", "profile"),
+    ("port", "virtual_router", "virtual_router"),
+)
+"""Section, key, and the section whose `name` it must be. Empty refers to nothing."""
+
+
+def check_references(entries: Entries, report: Report) -> None:
+    """Reports every disagreement."""
+    for section, keys in _UNIQUE:
+        _check_unique(entries.get(section, []), keys, report)
+    for group in _groups(entries.get("radius.servers", [])):
+        _check_unique(group, ("address", "port"), report)
+    for section, key, other in _REFERENCES:
+        _check_names(entries, section, key, other, report)
+    _check_targets_have_radius(entries, report)
+    for entry in entries.get("profile", []):
+        _check_speeds(entry, report)
+    for entry in entries.get("radius", []):
+        _check_password(entry, report)
+    for entry in entries.get("sim.radius.users", []):
+        if entry.values.get("reject") and entry.values.get("reply"):
+            report((*entry.path, "reject"), True, "a rejected user has no reply")
+
+
+def _check_unique(entries: list[Entry], keys: tuple[str, ...], report: Report) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for entry in entries:
+        values = tuple(entry.values.get(key) for key in keys)
+        if None in values or values == ("",):
+            continue
+        if values in seen:
+            what = " and ".join(keys)
+            report((*entry.path, keys[-1]), values[-1], f"another table has the same {what}")
+        seen.add(values)
+
+
+def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """The servers of each [[radius]] by themselves: two groups may share a server."""
+    groups: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.path[:2], []).append(entry)
+    yield from groups.values()
+
+
+def _check_names(entries: Entries, section: str, key: str, other: str, report: Report) -> None:
+    names = {entry.values.get("name") for entry in entries.get(other, [])} - {None}
+    known = ", ".join(f'"{name}"' for name in sorted(map(str, names))[:8]) or "none"
+    for entry in entries.get(section, []):
+        name = entry.values.get(key)
+        if name and name not in names:
+            allowed = f"must be the name of a [[{other}]]; there is {known}"
+            report((*entry.path, key), name, allowed)
+
+
+def _check_targets_have_radius(entries: Entries, report: Report) -> None:
+    used = {entry.values.get("virtual_router") for entry in entries.get("target", [])}
+    for entry in entries.get("virtual_router", []):
+        if entry.values.get("name") in used and entry.values.get("radius") == "":
+            report((*entry.path, "radius"), "", "must be the name of a [[radius]]: it has targets")
+
+
+def _check_speeds(entry: Entry, report: Report) -> None:
+    minimum, maximum = entry.values.get("minimum_bps"), entry.values.get("maximum_bps")
+    if minimum is not None and maximum is not None and minimum > maximum:
+        allowed = f"must not be greater than maximum_bps, which is {maximum}"
+        report((*entry.path, "minimum_bps"), minimum, allowed)
+
+
+def _check_password(entry: Entry, report: Report) -> None:
+    mode, password = entry.values.get("password_mode"), entry.values.get("password")
+    if mode is None or password is None:
+        return
+    if mode == "configured" and not password:
+        report((*entry.path, "password_mode"), mode, "needs a password or password_file")
+    if mode != "configured" and password:
+        report((*entry.path, "password_mode"), mode, 'must be "configured" if there is a password')

@@ -1,0 +1,249 @@
+"""What every section and key of a configuration file may hold: one row a key (specification 1.12).
+
+Meanings and defaults are those of config.py; a key without a default there is required. Rows judge
+one value each: references between sections are config_checks.py, files are config_file.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from control import config
+from control.config_values import (
+    Check,
+    absent,
+    address,
+    addresses,
+    boolean,
+    called_number,
+    integer,
+    never,
+    number,
+    number_prefixes,
+    one_of,
+    port_url,
+    prefix,
+    radius_reply,
+    route_distinguisher,
+    some_of,
+    text,
+    user_pattern,
+)
+
+_NAME: Final = 63
+_DAY: Final = 86400
+_YEAR: Final = 365 * _DAY
+_COUNT: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table of the file, or each table of an array."""
+
+    make: type
+    keys: Mapping[str, Check] = field(default_factory=dict)
+    secrets: Mapping[str, int] = field(default_factory=dict)
+    """Keys K that may also be given as `K_file`, and their greatest length in octets."""
+    required_secrets: tuple[str, ...] = ()
+    children: Mapping[str, Section] = field(default_factory=dict)
+    array: bool = True
+
+
+_SHARE: Final = number(0, 1)
+_LINE_DELAY: Final = number(0, 60)
+_UDP_PORT: Final = integer(1, 65535)
+_AUTHENTICATION: Final = some_of("chap", "pap")
+
+ROOT: Final = Section(
+    config.Config,
+    array=False,
+    children={
+        "chassis": Section(
+            config.Chassis,
+            array=False,
+            keys={
+                "name": text(1, _NAME),
+                "max_sessions": integer(1, 65536),
+                "max_connecting": integer(1, 65536),
+                "max_pending": integer(0, 65536),
+                "connecting_timer": integer(30, 3600),
+                "dormant_timer": integer(0, 3600),
+                "fail_fast": boolean(),
+                "flush_delay": integer(0, 1000),
+            },
+        ),
+        "virtual_router": Section(
+            config.VirtualRouter,
+            keys={
+                "name": text(1, _NAME),
+                "table": integer(0, 4095),
+                "rd": route_distinguisher(),
+                "max_buffered_triggers": integer(0, 4096),
+                "radius": text(0, _NAME),
+                "local_address": address(empty=True),
+            },
+        ),
+        "target": Section(
+            config.Target,
+            keys={
+                "prefix": prefix(),
+                "virtual_router": text(1, _NAME),
+                "domain": text(1, 63),
+                "profile": text(1, _NAME),
+                "max_sessions": integer(1, 65536),
+                "classifier": absent(),
+            },
+        ),
+        "profile": Section(
+            config.Profile,
+            keys={
+                "name": text(1, _NAME),
+                "authentication": _AUTHENTICATION,
+                "mru": integer(128, 1500),
+                "acfc": boolean(),
+                "pfc": boolean(),
+                "echo_interval": number(0, 3600),
+                "echo_failures": integer(1, 100),
+                "ip_address": address(empty=True),
+                "accept_peer_address": boolean(),
+                "dns": addresses(2),
+                "idle_timeout": integer(0, _YEAR),
+                "session_timeout": integer(0, _YEAR),
+                "mss_clamp": never(),
+                "sequencing": boolean(),
+                "udp_checksum": boolean(),
+                "minimum_bps": integer(1, 2**32 - 1),
+                "maximum_bps": integer(1, 2**32 - 1),
+            },
+        ),
+        "lac": Section(
+            config.Lac,
+            secrets={"secret": 255},
+            keys={
+                "address": address(),
+                "host_name": text(0, 255),
+                "require_tunnel_auth": boolean(),
+                "ignore_bearer_caps": boolean(),
+                "hide_avps": boolean(),
+                "hello_interval": number(1, 3600),
+                "max_sessions": integer(1, 65535),
+                "lockout": number(0, 3600),
+            },
+        ),
+        "radius": Section(
+            config.Radius,
+            secrets={"password": 128},
+            keys={
+                "name": text(1, _NAME),
+                "retries": integer(1, 10),
+                "timeout": number(0.1, 60),
+                "require_message_authenticator": boolean(),
+                "password_mode": one_of("empty", "none", "configured"),
+                "accounting": never(),
+                "dynamic_authorization": never(),
+            },
+            children={
+                "servers": Section(
+                    config.RadiusServer,
+                    secrets={"secret": 255},
+                    required_secrets=("secret",),
+                    keys={"address": address(), "port": _UDP_PORT},
+                )
+            },
+        ),
+        "port": Section(
+            config.Port,
+            keys={
+                "name": text(1, _NAME),
+                "url": port_url(),
+                "side": one_of("home", "tunnel"),
+                "virtual_router": text(1, _NAME),
+                "mtu": integer(576, 9216),
+            },
+        ),
+        "budget": Section(
+            config.Budget,
+            array=False,
+            keys={
+                "calls_per_day": integer(0, _COUNT),
+                "target_calls_per_day": integer(0, _COUNT),
+                "target_minutes_per_day": integer(0, _COUNT),
+                "minutes_per_day": integer(0, _COUNT),
+                "dial_rate": number(0.01, 10000),
+                "dial_burst": integer(1, 100000),
+                "lac_dial_rate": number(0.01, 10000),
+                "allow_numbers": number_prefixes(),
+                "deny_numbers": number_prefixes(),
+            },
+        ),
+        "sim": Section(
+            config.Sim,
+            array=False,
+            keys={"seed": integer(0, 2**63 - 1), "drain": number(0, _DAY)},
+            children={
+                "lac": Section(
+                    config.SimLac,
+                    secrets={"secret": 255},
+                    keys={
+                        "address": address(),
+                        "host_name": text(1, 255),
+                        "modems": integer(0, 65535),
+                        "dial_delay": number(0, 3600),
+                        "outcome": one_of(
+                            "answer",
+                            "busy",
+                            "no-carrier",
+                            "no-dial-tone",
+                            "no-answer",
+                            "reject",
+                            "silent",
+                        ),
+                        "result_code": integer(1, 11),
+                        "error_code": integer(0, 8),
+                        "new_port": boolean(),
+                        "sequencing": boolean(),
+                        "delay": _LINE_DELAY,
+                        "loss": _SHARE,
+                        "duplicate": _SHARE,
+                        "reorder": _SHARE,
+                        "corrupt": _SHARE,
+                        "jitter": _LINE_DELAY,
+                    },
+                ),
+                "cpe": Section(
+                    config.SimCpe,
+                    secrets={"password": 255, "peer_password": 255},
+                    keys={
+                        "number": called_number(),
+                        "username": text(1, 255),
+                        "authentication": _AUTHENTICATION,
+                        "peer_username": text(0, 255),
+                        "address": address(empty=True),
+                        "echo": boolean(),
+                        "delay": _LINE_DELAY,
+                    },
+                ),
+                "radius": Section(
+                    config.SimRadius,
+                    secrets={"secret": 255},
+                    required_secrets=("secret",),
+                    keys={"address": address(), "port": _UDP_PORT, "delay": _LINE_DELAY},
+                    children={
+                        "users": Section(
+                            config.SimUser,
+                            secrets={"password": 255},
+                            keys={
+                                "name": user_pattern(),
+                                "reply": radius_reply(),
+                                "reject": boolean(),
+                            },
+                        )
+                    },
+                ),
+            },
+        ),
+    },
+)
+"""The whole file."""

@@ -1,0 +1,246 @@
+"""Values that keys of a configuration file take: one function makes one kind of row.
+
+Which key takes which is config_keys.py. A row judges one value and knows no other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from control.errors import DialoutError
+
+_DIALABLE: Final = re.compile(r"[0-9*#+,A-D]{1,64}", re.ASCII)
+_RD: Final = re.compile(r"([0-9]{1,10}|[0-9.]{7,15}):([0-9]{1,10})", re.ASCII)
+
+
+class Refused(DialoutError):
+    """A value is not allowed. The text, if any, says more than the row's `allowed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row: the values that a key takes."""
+
+    allowed: str
+    """Completes the sentence `KEY = VALUE: must be ...`."""
+    parse: Callable[[Any], object]
+    """The value as config.py has it. Raises Refused."""
+
+
+def integer(low: int, high: int) -> Check:
+    def parse(value: object) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise Refused
+        return value
+
+    return Check(f"a whole number from {low} to {high}", parse)
+
+
+def number(low: float, high: float) -> Check:
+    def parse(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused
+        if not low <= value <= high:  # false for NaN, too
+            raise Refused
+        return float(value)
+
+    return Check(f"a number from {low:g} to {high:g}", parse)
+
+
+def boolean() -> Check:
+    def parse(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Refused
+        return value
+
+    return Check("true or false", parse)
+
+
+def text(low: int, high: int) -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not low <= len(value) <= high:
+            raise Refused
+        if not (value.isascii() and value.isprintable()):
+            raise Refused
+        return value
+
+    return Check(f"a text of {low} to {high} printable ASCII characters", parse)
+
+
+def one_of(*words: str) -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise Refused
+        return value
+
+    return Check("one of " + ", ".join(f'"{word}"' for word in words), parse)
+
+
+def some_of(*words: str) -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or any(item not in words for item in value):
+            raise Refused
+        if len(set(value)) != len(value):
+            raise Refused
+        return tuple(value)
+
+    return Check("a list of " + " and ".join(f'"{word}"' for word in words) + ", each once", parse)
+
+
+def address(*, empty: bool = False) -> Check:
+    def parse(value: object) -> str:
+        return "" if empty and value == "" else _host(value)
+
+    return Check("the IPv4 address of a host" + (" or empty" if empty else ""), parse)
+
+
+def addresses(most: int) -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise Refused
+        return tuple(_host(item) for item in value)
+
+    return Check(f"a list of up to {most} IPv4 addresses of hosts", parse)
+
+
+def prefix() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or "/" not in value or len(value) > 18:
+            raise Refused
+        try:
+            network = ipaddress.IPv4Network(value, strict=False)
+        except ValueError:
+            raise Refused from None
+        if str(network.prefixlen) != value.partition("/")[2]:
+            raise Refused
+        if str(network) != value:
+            raise Refused(f"has bits behind its length set; meant is perhaps {network}")
+        return value
+
+    return Check("an IPv4 prefix such as 10.10.0.0/16, without bits behind its length", parse)
+
+
+def number_prefixes() -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise Refused
+        for item in value:
+            if not isinstance(item, str) or not _DIALABLE.fullmatch(item):
+                raise Refused
+        return tuple(value)
+
+    return Check("a list of number prefixes made of 0-9 * # + , A-D", parse)
+
+
+def called_number() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not _DIALABLE.fullmatch(value):
+            raise Refused
+        return value
+
+    return Check('a number made of 0-9 * # + , A-D, or "*"', parse)
+
+
+def route_distinguisher() -> Check:
+    def parse(value: object) -> str:
+        match = _RD.fullmatch(value) if isinstance(value, str) else None
+        if value == "":
+            return ""
+        if match is None:
+            raise Refused
+        administrator, assigned = match.group(1), int(match.group(2))
+        if "." in administrator:
+            try:
+                ipaddress.IPv4Address(administrator)
+            except ValueError:
+                raise Refused from None
+            limit = 0xFFFF
+        else:
+            if int(administrator) > 0xFFFFFFFF:
+                raise Refused
+            limit = 0xFFFFFFFF if int(administrator) <= 0xFFFF else 0xFFFF
+        if assigned > limit:
+            raise Refused
+        return str(value)
+
+    return Check("a route distinguisher such as 0.0.0.0:65000 or 65000:1 (RFC 4364 4.2)", parse)
+
+
+def port_url() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:
+            raise Refused
+        if value.partition(":")[0] not in ("pcap", "mem") or ":" not in value:
+            raise Refused
+        return value
+
+    return Check('"pcap:" or "mem:" and what belongs to it', parse)
+
+
+def user_pattern() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not 1 <= len(value) <= 253 or not value.isprintable():
+            raise Refused
+        if "*" in value[1:-1] or (len(value) > 1 and value[0] == value[-1] == "*"):
+            raise Refused
+        return value
+
+    return Check("a User-Name of 1 to 253 characters, with * at one end at the most", parse)
+
+
+def radius_reply() -> Check:
+    def parse(value: object) -> tuple[tuple[str, str], ...]:
+        from control.radius import codec  # pyrad is slow to import, and few files need it
+
+        if not isinstance(value, dict):
+            raise Refused
+        rows: list[tuple[str, str]] = []
+        for name, given in value.items():
+            try:
+                definition, _ = codec.find_attribute(name)
+                for item in given if isinstance(given, list) else [given]:
+                    if type(item) not in (str, int):
+                        raise Refused(
+                            f"attribute {name} must be a text, a number or a list of them"
+                        )
+                    if "{address}" not in str(item):
+                        codec.encode_value(definition, item)
+                    rows.append((name, str(item)))
+            except (DialoutError, ValueError) as error:
+                raise Refused(str(error)) from None
+        return tuple(rows)
+
+    return Check('a table of "Attribute" or "Attribute:tag" = value', parse)
+
+
+def absent() -> Check:
+    return _unsupported("", "absent")
+
+
+def never() -> Check:
+    return _unsupported(False, "false")
+
+
+def _unsupported(default: object, word: str) -> Check:
+    def parse(value: object) -> object:
+        if type(value) is not type(default) or value != default:
+            raise Refused(f"not supported yet: must be {word}")
+        return default
+
+    return Check(word, parse)
+
+
+def _host(value: object) -> str:
+    if not isinstance(value, str):
+        raise Refused
+    try:
+        parsed = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise Refused from None
+    if parsed.is_unspecified or parsed.is_multicast or parsed.is_reserved:
+        raise Refused
+    return value
