@@ -72,23 +72,28 @@ class PcapError(Exception):
         return f"{self.path}: octet {self.offset}: {self.reason}"
 
 
+cdef str _version(uint64_t major_minor):
+    return f"{major_minor >> 16}.{major_minor & 0xFFFF}"
+
+
 cdef void _settle(source_t* s) noexcept nogil:
-    # Takes back the records behind what is left of a file that shrank. Its fault replaces what the
-    # walk made of the zeros that the handler of sigbus.h put there.
+    # A file that shrank goes on to its new end: records behind that are taken back, and its fault
+    # replaces what the walk made of the zeros that the handler of sigbus.h put there.
     cdef uint64_t intact = mapping_intact(s.map)
     cdef record_t* last
-    if intact >= s.size:
-        if s.ended and s.head == s.tail:
-            s.settled = 1
-        return
-    while s.tail > s.head:
-        last = &s.ahead[s.tail - 1]
-        if <uint64_t>(last.data - s.base) + last.len <= intact:
-            break
-        s.tail -= 1
-    source_fault(s, FAULT_UNREADABLE if intact < mapping_size(s.map) else FAULT_SHRANK,
-                 intact, intact, s.size)
-    s.settled = 1
+    if intact < s.size:
+        s.size = intact
+        # the walk is beyond repair where it has passed the new end, or read zeros before it
+        s.ended |= s.at > intact
+        while s.tail > s.head:
+            last = &s.ahead[s.tail - 1]
+            if <uint64_t>(last.data - s.base) + last.len <= intact:
+                break
+            s.tail -= 1
+    if s.ended and s.size < s.map.size:
+        source_fault(s, FAULT_UNREADABLE if s.size < mapping_size(s.map) else FAULT_SHRANK,
+                     s.size, s.size, s.map.size)
+    s.settled = s.ended and s.head == s.tail
 
 
 cdef int source_prepare(source_t* s, int wanted) noexcept nogil:
@@ -160,8 +165,11 @@ cdef class Capture:
         cdef source_t* s = self.source
         if s.fault == FAULT_NONE:
             return None
+        found, allowed = s.found, s.allowed
+        if s.fault == FAULT_VERSION:
+            found, allowed = _version(s.found), _version(s.allowed)
         return PcapError(self.path, s.fault_at,
-                         _FAULTS[s.fault].format(found=s.found, allowed=s.allowed))
+                         _FAULTS[s.fault].format(found=found, allowed=allowed))
 
     def close(self):
         """Unmaps the file. What was read ahead of the consumer is dropped."""
@@ -170,7 +178,6 @@ cdef class Capture:
         s.head = s.tail = s.scan = 0
         s.ended = s.settled = 1
         s.base = NULL
-        s.size = s.at
         self.mapping = None
 
     @property

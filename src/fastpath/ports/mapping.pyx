@@ -16,7 +16,7 @@ cdef extern from "<sys/mman.h>" nogil:
     int munmap(void* address, size_t length)
     int madvise(void* address, size_t length, int advice)
     void* MAP_FAILED
-    int PROT_READ, MAP_PRIVATE, MADV_SEQUENTIAL, MADV_WILLNEED
+    int PROT_READ, MAP_PRIVATE, MADV_SEQUENTIAL
 
 cdef extern from "<sys/stat.h>" nogil:
     cdef struct stat_t "stat":
@@ -74,7 +74,6 @@ cdef class Mapping:
             raise OSError(_errno.EMFILE, f"more than {SIGBUS_MAPPINGS} captures are open",
                           os.fspath(path))
         madvise(base, self.c.size, MADV_SEQUENTIAL)
-        madvise(base, self.c.size, MADV_WILLNEED)
 
     def __dealloc__(self):
         # in this order: the slot must never cover what somebody else mapped to the same place

@@ -26,8 +26,7 @@ assert sizeof(pcap_file_t) == 24
 assert sizeof(pcap_record_t) == 16
 
 cdef enum:
-    _MAJOR = 2
-    _MINOR = 4
+    _VERSION = 2 << 16 | 4    # 2.4
     _LINKTYPE_RESERVED = 0x03FF0000
     # Octets that the prefetch is ahead of the walk: the records of about 60-octet frames are 76
     # octets apart, so this is some 13 records, the time of one access to memory.
@@ -36,14 +35,15 @@ cdef enum:
 
 cdef void pcap_open(source_t* s) noexcept nogil:
     cdef const pcap_file_t* header = <const pcap_file_t*>s.base
-    cdef uint32_t linktype
+    cdef uint32_t linktype, version
     if s.size < sizeof(pcap_file_t):
         source_fault(s, FAULT_HEADER_CUT, 0, s.size, sizeof(pcap_file_t))
         return
     s.swapped = header.magic != PCAP_MICROSECONDS and header.magic != PCAP_NANOSECONDS
     s.scale = 1 if order32(header.magic, s.swapped) == PCAP_NANOSECONDS else 1000
-    if order16(header.major, s.swapped) != _MAJOR or order16(header.minor, s.swapped) != _MINOR:
-        source_fault(s, FAULT_VERSION, 4, order16(header.major, s.swapped), _MAJOR)
+    version = order16(header.major, s.swapped) << 16 | order16(header.minor, s.swapped)
+    if version != _VERSION:
+        source_fault(s, FAULT_VERSION, 4, version, _VERSION)
         return
     linktype = order32(header.linktype, s.swapped)
     s.link = LINK_UNSUPPORTED if linktype & _LINKTYPE_RESERVED else link_of(linktype & 0xFFFF)

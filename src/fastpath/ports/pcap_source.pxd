@@ -56,7 +56,7 @@ cdef struct ng_interface_t:
 cdef struct source_t:
     mapping_t* map
     const uint8_t* base
-    uint64_t size
+    uint64_t size             # octets to walk; less than map.size once the file shrank
     uint64_t at               # offset of the next record to read
     uint64_t ts               # effective time of the last record
     uint64_t first_ts         # of the first record that has a time; UINT64_MAX before
@@ -64,7 +64,7 @@ cdef struct source_t:
     int tail
     int scan                  # ahead[head:scan] were described to the engine
     int ended                 # the walk is over; `fault` says why, FAULT_NONE: at the end
-    int settled               # and everything is consumed and was still there then
+    int settled               # all of it is consumed, and the file was checked after that
     int format
     int swapped
     uint64_t scale            # classic: nanoseconds of one unit of `fraction`

@@ -40,7 +40,9 @@ cdef int _section(source_t* s, uint64_t left) noexcept nogil:
     if order != SECTION_ORDER:
         return source_fault(s, FAULT_ORDER, s.at + 8, b.order, SECTION_ORDER)
     if order16(b.major, s.swapped) != _MAJOR:
-        return source_fault(s, FAULT_VERSION, s.at + 12, order16(b.major, s.swapped), _MAJOR)
+        return source_fault(s, FAULT_VERSION, s.at + 12,
+                            <uint32_t>order16(b.major, s.swapped) << 16
+                            | order16(b.minor, s.swapped), _MAJOR << 16)
     s.interface_count = 0
     return 0
 
