@@ -1,4 +1,4 @@
-# Link types of capture files (LINKTYPE_*, https://www.tcpdump.org/linktypes.html) and our enum Link.
+# Link types of capture files (https://www.tcpdump.org/linktypes.html) and our enum Link.
 
 from libc.stdint cimport uint8_t, uint32_t
 

@@ -142,8 +142,9 @@ cdef class PcapPort(Port):
     """Replays captures: `PcapPort("a.pcap", "b.pcapng")`.
 
     Time is nanoseconds since the epoch; with `rebase` it starts at 0 with the earliest first packet
-    (`first_ns`) of all files. In each file time never goes back: an earlier time stamp counts as the one before
-    it. Packets of several files are merged by that time, on a tie in the order of the arguments.
+    of all files, whose time is `first_ns`. In each file time never goes back: an earlier time stamp
+    counts as the one before it. Packets of several files are merged by that time, on a tie in the
+    order of the arguments.
 
     Raises OSError if a file cannot be opened, is no regular file, or more than 256 are open;
     PcapError if one is empty or no capture; ValueError without a path.

@@ -46,7 +46,8 @@ cdef uint8_t* _block(output_t* o, uint32_t type, uint32_t total) noexcept nogil:
     return b
 
 
-cdef uint8_t* _option(uint8_t* at, uint16_t code, const void* value, uint16_t length) noexcept nogil:
+cdef uint8_t* _option(uint8_t* at, uint16_t code, const void* value,
+                      uint16_t length) noexcept nogil:
     (<option_t*>at).code = le16(code)
     (<option_t*>at).length = le16(length)
     memcpy(at + _OPTION, value, length)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from fastpath.ports.mem import MemPort
 
 MAXIMUM = 262144

@@ -1,0 +1,76 @@
+"""Captures built octet by octet, from the drafts and not by our own writers."""
+
+from __future__ import annotations
+
+import struct
+
+from fastpath.ports.pcap import PcapPort
+
+NS = 10**9
+SNAPLEN = 262144
+
+
+def record(ts: int, data: bytes, order="<", unit=1000, length=None, captured=None) -> bytes:
+    return (
+        struct.pack(
+            order + "IIII",
+            ts // NS,
+            ts % NS // unit,
+            len(data) if captured is None else captured,
+            len(data) if length is None else length,
+        )
+        + data
+    )
+
+
+def header(order="<", magic=0xA1B2C3D4, linktype=1, version=(2, 4), snaplen=65535) -> bytes:
+    return struct.pack(order + "IHHIIII", magic, *version, 0, 0, snaplen, linktype)
+
+
+def block(kind: int, body: bytes, order="<") -> bytes:
+    body += bytes(-len(body) % 4)
+    total = struct.pack(order + "I", len(body) + 12)
+    return struct.pack(order + "I", kind) + total + body + total
+
+
+def section(order="<", major=1, mark=0x1A2B3C4D) -> bytes:
+    return block(0x0A0D0D0A, struct.pack(order + "IHHq", mark, major, 0, -1), order)
+
+
+def option(code: int, value: bytes, order="<") -> bytes:
+    return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def interface(linktype=1, order="<", options=b"", snaplen=0) -> bytes:
+    return block(1, struct.pack(order + "HHI", linktype, 0, snaplen) + options, order)
+
+
+def enhanced(ticks: int, data: bytes, number=0, order="<", captured=None, options=b"") -> bytes:
+    captured = len(data) if captured is None else captured
+    head = struct.pack(
+        order + "IIIII", number, ticks >> 32, ticks & 0xFFFFFFFF, captured, len(data)
+    )
+    return block(6, head + data + bytes(-len(data) % 4) + options, order)
+
+
+def simple(data: bytes, length=None) -> bytes:
+    return block(3, struct.pack("<I", len(data) if length is None else length) + data)
+
+
+def obsolete(ticks: int, data: bytes, number=0, order="<") -> bytes:
+    head = struct.pack(
+        order + "HHIIII", number, 0, ticks >> 32, ticks & 0xFFFFFFFF, len(data), len(data)
+    )
+    return block(2, head + data, order)
+
+
+def put32(data: bytes, at: int, value: int) -> bytes:
+    at %= len(data)
+    return data[:at] + struct.pack("<I", value) + data[at + 4 :]
+
+
+def read_all(port: PcapPort) -> list[tuple[int, str, int, bytes]]:
+    packets = []
+    while got := port.read():
+        packets += got
+    return packets
