@@ -1,0 +1,363 @@
+"""Rules of the source that no other test would notice being broken.
+
+The data plane's nogil functions touch no Python object, imports go one way only, files and
+functions stay short, wire structs have the sizes of the wire, linters are content.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import io
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastpath.dissect import SIZES
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
+CODE = ("*.py", "*.pyx", "*.pxd", "*.h")
+
+FILE_LINES = 400
+FUNCTION_LINES = 60
+COLUMNS = 100
+
+
+def files(*patterns: str, under: Path = SOURCE) -> list[Path]:
+    """The files that match, in a stable order."""
+    return sorted(path for pattern in patterns for path in under.rglob(pattern))
+
+
+def module_of(path: Path) -> str:
+    """Dotted name of a source file: control/l2tp/avp.py is control.l2tp.avp."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+# --- nogil functions ------------------------------------------------------------------------------
+
+SIGNATURE = re.compile(r"^( *)cdef\b[^=]*\(")
+
+
+def nogil_functions(path: Path) -> Iterator[range]:
+    """Line numbers of each `noexcept nogil` function, signature and body."""
+    lines = path.read_text().splitlines()
+    for start, line in enumerate(lines):
+        if not SIGNATURE.match(line):
+            continue
+        end, signature = start, ""
+        for end in range(start, len(lines)):
+            signature += lines[end].partition("#")[0].rstrip()
+            if signature.count("(") == signature.count(")"):
+                break
+        if not signature.endswith("noexcept nogil:"):
+            continue
+        indent = len(line) - len(line.lstrip())
+        body = end + 1
+        while body < len(lines) and (
+            not lines[body].strip() or len(lines[body]) - len(lines[body].lstrip()) > indent
+        ):
+            body += 1
+        yield range(start + 1, body + 1)
+
+
+def setup_module_of_the_build() -> object:
+    spec = importlib.util.spec_from_file_location("dialout_setup", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def python_calls(source: str) -> dict[str, dict[int, int]]:
+    """Calls of the Python API in the C code of each line of a .pyx and the .pxd files it compiles
+    in, by file and line: what `cython -a` shows in yellow, of which it shows the .pyx only."""
+    from Cython.Build import cythonize
+    from Cython.Compiler import Annotate
+    from setuptools import Extension
+
+    found: dict[str, dict[int, int]] = {}
+
+    def count(writer, *_args, **_options):
+        for name, code in writer.code.items():
+            if name is None:  # code of the compiler itself
+                continue
+            lines = found.setdefault(str(Path(name).resolve()), {})
+            for line, text in code.items():
+                calls = [0]
+
+                def seen(match, calls=calls):
+                    calls[0] += match.lastgroup in API
+                    return ""
+
+                Annotate._parse_code(seen, text)
+                lines[line] = lines.get(line, 0) + calls[0]
+
+    Annotate.AnnotationCCodeWriter.save_annotation = count
+    os.chdir(ROOT)
+    build = setup_module_of_the_build()
+    directives = build.DIRECTIVES | {"boundscheck": False, "initializedcheck": False}
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        cythonize(
+            [Extension(module_of(Path(source)), [str(Path(source).relative_to(ROOT))])],
+            compiler_directives=directives,
+            include_path=["src"],
+            annotate=True,
+            force=True,
+            quiet=True,
+            build_dir=folder,
+            shared_utility_qualified_name="fastpath._cyutility",
+        )
+    return found
+
+
+API = ("py_c_api", "pyx_c_api", "py_macro_api", "pyx_macro_api")
+
+
+def test_no_line_of_a_nogil_function_touches_python():
+    sources = [str(path) for path in files("*.pyx", under=SOURCE / "fastpath")]
+    calls: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    # In processes of their own: the compiler is patched and leaves much memory behind.
+    with multiprocessing.get_context("fork").Pool(min(4, os.cpu_count() or 1)) as pool:
+        for found in pool.imap_unordered(python_calls, sources):
+            for name, lines in found.items():
+                for line, count in lines.items():
+                    calls[name][line] += count
+    guilty, compiled = [], 0
+    for path in files("*.pyx", "*.pxd", under=SOURCE / "fastpath"):
+        seen = calls[str(path.resolve())]
+        for function in nogil_functions(path):
+            compiled += any(line in seen for line in function)
+            guilty += [f"{path.relative_to(ROOT)}:{line}" for line in function if seen.get(line)]
+    assert compiled > 30, "nogil functions are not found any more"
+    assert any(any(lines.values()) for lines in calls.values()), "no call is found any more"
+    assert not guilty
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+# What a module may import of the project: the names, and all below them. The longest matching key
+# counts; a module of control that has no row here is part of the shell around these parts and may
+# import all of control, but none of these parts may import it.
+EDGES = {
+    "fastpath": ("fastpath",),
+    "control": ("control",),
+    "control.version": (),
+    "control.errors": (),
+    "control.fsm": ("control.errors",),
+    "control.config": ("control.errors",),
+    "control.l2tp": ("control.errors", "control.fsm", "control.l2tp"),
+    "control.ppp": ("control.errors", "control.fsm", "control.ppp"),
+    "control.radius": ("control.errors", "control.fsm", "control.radius"),
+    "control.dataplane": ("control.errors", "control.l2tp.events"),
+    "control.rib": ("control.errors", "control.dataplane"),
+    "control.dialout": (
+        "control.config",
+        "control.dataplane",
+        "control.dialout",
+        "control.errors",
+        "control.fsm",
+        "control.l2tp",
+        "control.ppp",
+        "control.radius",
+        "control.rib",
+    ),
+    "control.sim": (
+        "control.config",
+        "control.errors",
+        "control.fsm",
+        "control.l2tp",
+        "control.ppp",
+        "control.radius",
+        "control.sim",
+    ),
+    "control.sim.traffic": ("control.config", "control.errors", "control.sim", "fastpath"),
+    "control.fastpath_dataplane": (
+        "control.config",
+        "control.dataplane",
+        "control.errors",
+        "control.l2tp.events",
+        "fastpath",
+    ),
+    "control.cli": ("control", "fastpath"),
+    "control.replay": ("control", "fastpath"),
+}
+
+# Modules of the standard library and of others that a part must not import when it runs.
+FORBIDDEN = {
+    part: {"asyncio", "random", "select", "selectors", "socket", "threading", "time"}
+    for part in ("control.l2tp", "control.ppp", "control.radius", "control.dialout")
+}
+
+# Third-party modules and the only parts that may import them.
+THIRD_PARTY = {
+    "cffi": ("control", "fastpath"),
+    "numpy": ("control", "fastpath"),
+    "pyrad": ("control.radius", "control.sim"),
+    "pytricia": ("control.rib",),
+}
+
+
+def part_of(module: str, table: dict) -> str | None:
+    """The longest key of a table that is the module or a package around it."""
+    names = module.split(".")
+    keys = (".".join(names[:size]) for size in range(len(names), 0, -1))
+    return next((key for key in keys if key in table), None)
+
+
+def is_under(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """(module, line, whether it is imported for type checks only) of all imports of a .py file."""
+    tree = ast.parse(path.read_text())
+    unused = {
+        node
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for statement in branch.body
+        for node in ast.walk(statement)
+    }
+    package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, node in unused
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                yield name if is_module(name) else base, node.lineno, node in unused
+
+
+def is_module(name: str) -> bool:
+    at = SOURCE.joinpath(*name.split("."))
+    return at.is_dir() or any(at.with_suffix(end).exists() for end in (".py", ".pyx", ".pxd"))
+
+
+def cython_imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """The same of a .pyx or .pxd file."""
+    statement = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))\b")
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if match := statement.match(line):
+            yield match[1] or match[2], number, False
+
+
+def all_imports() -> Iterator[tuple[str, str, str, bool]]:
+    """(importing module, imported module, place, for type checks only) of the whole source."""
+    for path in files("*.py", "*.pyx", "*.pxd"):
+        for name, line, unused in (imports if path.suffix == ".py" else cython_imports)(path):
+            yield module_of(path), name, f"{path.relative_to(ROOT)}:{line}", unused
+
+
+def test_imports_follow_the_edges():
+    wrong = []
+    for module, name, place, _ in all_imports():
+        allowed = EDGES[part_of(module, EDGES)]
+        ours = name.partition(".")[0] in ("control", "fastpath") and name != "control"
+        if ours and not any(is_under(name, edge) for edge in allowed):
+            wrong.append(f"{place} {module} imports {name}")
+    assert not wrong
+
+
+def test_protocols_do_no_input_or_output():
+    wrong = [
+        f"{place} {module} imports {name}"
+        for module, name, place, unused in all_imports()
+        if name.partition(".")[0] in FORBIDDEN.get(part_of(module, FORBIDDEN) or "", ())
+        and not unused
+    ]
+    assert not wrong
+
+
+def test_third_party_modules_stay_where_they_belong():
+    wrong = []
+    for module, name, place, _ in all_imports():
+        users = THIRD_PARTY.get(name.partition(".")[0], ("",))
+        if users != ("",) and not any(is_under(module, user) for user in users):
+            wrong.append(f"{place} {module} imports {name}")
+    assert not wrong
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def test_structs_have_the_sizes_of_the_wire():
+    assert SIZES == {
+        "packet_t": 64,
+        "eth_h": 14,
+        "vlan_h": 4,
+        "sll_h": 16,
+        "sll2_h": 20,
+        "ipv4_h": 20,
+        "ipv6_h": 40,
+        "udp_h": 8,
+        "tcp_h": 20,
+        "icmp_h": 8,
+    }
+
+
+def test_files_are_short_and_narrow():
+    wrong = []
+    for path in files(*CODE) + files("*.py", under=ROOT / "tests"):
+        lines = path.read_text().splitlines()
+        if len(lines) > FILE_LINES:
+            wrong.append(f"{path.relative_to(ROOT)} has {len(lines)} lines")
+        wrong += [
+            f"{path.relative_to(ROOT)}:{number} has {len(line)} columns"
+            for number, line in enumerate(lines, 1)
+            if len(line) > COLUMNS
+        ]
+    assert not wrong
+
+
+def test_functions_are_short():
+    wrong = []
+    for path in files("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = node.end_lineno - node.lineno + 1
+                if size > FUNCTION_LINES:
+                    wrong.append(f"{path.relative_to(ROOT)} {node.name} has {size} lines")
+    assert not wrong
+
+
+# --- linters --------------------------------------------------------------------------------------
+
+
+def has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["ruff", "check", "."], id="ruff-check"),
+        pytest.param(["ruff", "format", "--check", "."], id="ruff-format"),
+        pytest.param(["mypy", "src/control"], id="mypy"),
+    ],
+)
+def test_linter_is_content(command):
+    if not has(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, "MYPYPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
