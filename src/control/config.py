@@ -1,4 +1,5 @@
-"""The configuration as a typed tree: one dataclass a section, one field a key, its docstring the manual.
+"""The configuration as a typed tree: one dataclass a section, one field a key, its docstring the
+manual.
 
 Specification 1.12. Reading and checking a TOML file is config_file.py; nothing here opens one.
 """

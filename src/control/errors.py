@@ -1,7 +1,8 @@
 """Errors that the control plane raises.
 
 LocalProtocolError is our own misuse of a protocol object, RemoteProtocolError what a peer did
-wrong, DecodeError bytes that cannot be read. A decoder returns a value or raises DecodeError, whatever the bytes are.
+wrong, DecodeError bytes that cannot be read. A decoder returns a value or raises DecodeError,
+whatever the bytes are.
 """
 
 from __future__ import annotations
