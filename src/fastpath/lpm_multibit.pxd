@@ -16,7 +16,7 @@ cdef enum:
     ROOT_ENTRIES = 65536
     PAINTED_CHILD = 255       # `painted` of an entry that leads to a child; lengths end at 128
 
-# One version of the table: what fib.version points to. A node belongs to all versions that reach it.
+# One version of the table, what fib.version points to. Versions share the nodes they both reach.
 cdef struct root_t:
     const uint32_t* nodes               # base of the arena
     uint64_t stamp                      # transaction that made this version

@@ -5,9 +5,10 @@
 # Specification: an admitted, buffered, discarded or missed packet each counts once, and the four
 # add up to VERDICT_TRIGGER.
 
+cimport cython
 from fastpath.packet cimport packet_t
 from fastpath.types cimport addr_t, nh_t, table_t
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum TriggerState:
     TRIGGER_FREE = 0
@@ -34,13 +35,88 @@ cdef struct trigger_event_t:
     uint16_t destination_port
     uint8_t proto
 
+cdef enum TriggerCounter:     # the outcomes are the first four
+    TRIGGER_ADMITTED_UNBUFFERED = 4   # of the admitted ones: event queued, no room for the packet
+    TRIGGER_FLUSHED                   # buffered packets that were taken
+    TRIGGER_DROPPED                   # buffered packets that were forgotten
+    TRIGGER_COUNTERS
+
+cdef enum:
+    TRIGGER_NONE = 0                  # index 0 names no entry
+
+    TRIGGER_PACKETS_DEFAULT = 16      # buffered packets of a table (specification 1.6)
+    TRIGGER_PACKETS_MAX = 4096
+    TRIGGER_OCTETS_MAX = 65536        # and their octets, default and most
+
+# A buffered packet; its octets follow.
+cdef struct trigger_packet_t:
+    trigger_packet_t* next
+    uint64_t ts
+    uint32_t len
+
+# One key, one cache line:  destination | first last | generation glean link buffered | table state
+cdef struct trigger_entry_t:
+    addr_t destination
+    trigger_packet_t* first           # oldest
+    trigger_packet_t* last
+    uint32_t generation               # counts the keys that this entry held
+    nh_t glean
+    uint32_t link                     # next free entry
+    uint32_t buffered                 # packets
+    table_t table
+    uint8_t state                     # enum TriggerState
+    uint8_t unused[13]
+
+# Limits, gauges and counters of one routing table.
+cdef struct trigger_table_t:
+    uint64_t counter[7]               # by enum TriggerCounter
+    uint32_t enqueued                 # packets buffered now
+    uint32_t octets                   # and their octets
+    uint32_t max_enqueued
+    uint32_t packet_limit
+    uint32_t octet_limit
+    bint limited                      # limits were set; else the defaults hold
+
+@cython.final
 cdef class TriggerTable:
+    # Entries are named by index, which control combines with the generation: generation << 32 |
+    # index is never reused for another destination. What holds a bare index (an adjacency that
+    # waits for the flush) must let go of it before the key is forgotten or finished.
+    cdef trigger_entry_t* entries
+    cdef uint32_t* buckets            # open addressing with linear probing: index or TRIGGER_NONE
+    cdef uint32_t bucket_mask
+    cdef uint64_t seed                # secret: which keys share a bucket is not for outsiders
+    cdef readonly uint32_t capacity   # keys at the most
+    cdef readonly uint32_t keys       # keys now
+    cdef uint32_t used                # entries handed out at one time or another
+    cdef uint32_t free_entry          # list of those that came back
+    # Events: one producer (offer), one consumer (events); both counters only grow.
+    cdef trigger_event_t* ring
+    cdef uint32_t ring_mask
+    cdef uint32_t ring_head           # written by the producer
+    cdef uint32_t ring_tail           # written by the consumer
+    cdef trigger_table_t* tables      # by table_t; pages of unused ones are never touched
+    cdef trigger_table_t total        # its limits are not used
+
     # p->data + p->l3 is the IP header; the packet is copied if it is buffered.
     cdef int offer(self, packet_t* p, nh_t glean) noexcept nogil                    # TriggerOutcome
     # A packet for a session adjacency that still waits for the flush of `key`: joins the tail,
-    # TRIGGER_BUFFERED or _DISCARDED.
+    # TRIGGER_BUFFERED or _DISCARDED. What glean packets of the key do now plays no part.
     cdef int offer_tail(self, packet_t* p, uint32_t key) noexcept nogil
     # Takes the oldest buffered packet of a key: copies it to `into` (room for `size` octets),
-    # returns its length, 0 at the end.
+    # returns its length, 0 at the end. Packets that do not fit are dropped.
     cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size,
                        uint64_t* ts) noexcept nogil
+    # Index of the entry that a key of control names; KeyError if it is stale or was never given.
+    cdef uint32_t index_of(self, object key) except TRIGGER_NONE
+
+    cdef uint32_t* _bucket(self, const addr_t* destination, nh_t glean) noexcept nogil
+    cdef uint32_t _home(self, const addr_t* destination, nh_t glean) noexcept nogil
+    cdef uint32_t _new_entry(self) noexcept nogil
+    cdef int _admit(self, packet_t* p, nh_t glean, const addr_t* destination,
+                    uint32_t* bucket) noexcept nogil
+    cdef bint _keep(self, packet_t* p, trigger_entry_t* entry) noexcept nogil
+    cdef uint32_t _pop(self, trigger_entry_t* entry, int counter) noexcept nogil
+    cdef int _count(self, table_t table, int counter) noexcept nogil
+    cdef void _vacate(self, uint32_t* bucket) noexcept nogil
+    cdef uint32_t _remove(self, uint32_t index) noexcept nogil
