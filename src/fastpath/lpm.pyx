@@ -41,7 +41,8 @@ cdef class Lpm:
     ("10.0.0.0/8"), pairs (address, length) or `ipaddress` networks; addresses are text, packed
     bytes, ints or `ipaddress` addresses. Next hop 0 is "no route". A change outside a
     `transaction()` is a transaction of its own. ValueError: a malformed prefix or address, host
-    bits set, the other family, or a next hop of 2^24 and more; MemoryError: nothing was changed.
+    bits set, the other family, or a next hop of 2^24 and more. MemoryError: nothing was changed,
+    but an open transaction can only be rolled back then.
     """
 
     def __cinit__(self, int family, *args, **kwargs):

@@ -26,7 +26,9 @@ BAD_PREFIXES = {
         ("010.0.0.0/8", "not an IPv4"),
         ("2001:db8::/32", "2001:db8::/32.*not an IPv4"),
         ("", "not an IPv4"),
+        ("10.0.0.0/99999999999999999999", "0..32"),
         (("10.0.0.0", 40), "0..32"),
+        (("10.0.0.0", 1 << 70), "0..32"),
         ((b"\x0a\0\0\0\0", 8), "4 octets"),
         ("10.0.0.0\0/8", "not an IPv4"),
     ],
@@ -146,3 +148,15 @@ def test_a_transaction_that_ran_out_of_memory_can_only_be_rolled_back(algorithm,
     assert table.items() == [(ROWS[family][-1], 1)]
     assert table.resolve_address(host) == 0
     assert table.resolve_address(INSIDE[family]) == 1
+
+
+def test_a_load_without_memory_loads_nothing(algorithm, family):
+    table = full_table(algorithm, family)
+    before = table.items()
+    host, _ = ELSEWHERE[family]
+    bits = 8 * table.width
+    addresses = [int(ipaddress.ip_address(host)) + (i << bits - 16) for i in range(3)]
+    with pytest.raises(MemoryError):
+        table.load(octets(addresses, family), [bits] * 3, [1, 2, 3])
+    assert table.items() == before
+    assert table.lookup(host) == 0
