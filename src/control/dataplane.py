@@ -93,6 +93,11 @@ class Dataplane(Protocol):
         """Later triggers of this key are discarded; what is buffered stays."""
         ...
 
+    def trigger_drop(self, key: int) -> int:
+        """Drops the buffer, keeps the key and discards its later triggers. Returns how many were
+        dropped."""
+        ...
+
     def trigger_hold(self, key: int) -> None: ...
     def trigger_flush(self, key: int, nh: NextHop) -> int:
         """Sends the buffer over `nh` in arrival order, ends its hold, forgets the key. Returns how

@@ -1,0 +1,79 @@
+"""Access routes: which prefixes a session reaches, and putting them into the FIB all or nothing.
+
+Specification 1.11: Framed-IP-Address and every Framed-Route of the second Access-Accept; without
+either the address the peer names, where the profile allows it. IPv4 only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from control.dataplane import Transaction
+from control.errors import DialoutError
+from control.radius.events import SessionGrant
+from control.rib import Change, ChangeKind
+
+_MARTIANS = tuple(
+    ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+)
+"""RFC 6890: never the address of a remote site."""
+
+
+class RouteDoesNotFit(DialoutError):
+    """The access routes cannot be used; nothing of them may be committed."""
+
+
+def access_prefixes(
+    grant: SessionGrant | None, peer_address: str, *, accept_peer_address: bool
+) -> tuple[str, ...]:
+    """The prefixes to route, canonical, each once, Framed-IP-Address first.
+
+    `grant` is None if the peer did not have to authenticate. A Framed-IP-Netmask widens the
+    Framed-IP-Address to the site's network; absent it is /32. Raises RouteDoesNotFit for a
+    malformed or martian prefix, and if there is nothing to route.
+    """
+    wanted: list[str] = []
+    if grant is not None and grant.framed_address:
+        wanted.append(f"{grant.framed_address}/{grant.framed_netmask or 32}")
+    if grant is not None:
+        wanted += [route.prefix for route in grant.framed_routes]
+    if not wanted and accept_peer_address and peer_address:
+        wanted.append(peer_address)
+    if not wanted:
+        raise RouteDoesNotFit("RADIUS named no route and the peer's address is not accepted")
+    return tuple(dict.fromkeys(str(_network(prefix)) for prefix in wanted))
+
+
+def apply(transaction: Transaction, changes: Iterable[Change]) -> None:
+    """Carries changes of the RIB into the FIB."""
+    for change in changes:
+        if change.kind is not ChangeKind.ADD:
+            transaction.delete_route(change.table, change.prefix)
+        if change.kind is not ChangeKind.DELETE:
+            transaction.add_route(change.table, change.prefix, change.nh)
+
+
+def verify(
+    transaction: Transaction, table: int, nh: int, destination: str, foreign: Iterable[str]
+) -> None:
+    """The trigger's destination must resolve to `nh`, and none of `foreign` may.
+
+    `foreign`: addresses of the tunnel itself, which must not lead into it (threat T8). Raises
+    RouteDoesNotFit: inside the transaction, so that it is undone.
+    """
+    if transaction.resolve(table, destination) != nh:
+        raise RouteDoesNotFit("the access route does not cover the trigger's destination")
+    for address in foreign:
+        if transaction.resolve(table, address) == nh:
+            raise RouteDoesNotFit("the access route covers an end of its own tunnel")
+
+
+def _network(prefix: str) -> ipaddress.IPv4Network:
+    try:
+        network = ipaddress.IPv4Network(prefix, strict=False)
+    except ValueError as error:
+        raise RouteDoesNotFit(f"{prefix!r} is not an IPv4 prefix") from error
+    if any(network.subnet_of(martian) for martian in _MARTIANS):
+        raise RouteDoesNotFit(f"{network} is not an address of a remote site")
+    return network

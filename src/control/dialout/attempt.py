@@ -1,0 +1,354 @@
+"""One dial-out attempt: from RADIUS's grant through the LACs it named to the end of the call.
+
+Specification 1.9: candidates by preference, patience, lockout, what a CDN means (2.3). The PPP
+part is link_phase.py; which session state follows from an outcome is the manager's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from control.dataplane import NextHop
+from control.dialout import failure as failures
+from control.dialout.budget import Meter
+from control.dialout.counters import SessionCounter
+from control.dialout.events import CallAnswered, CallFailed, CallPlaced
+from control.dialout.failure import LastFailure, Verdict
+from control.dialout.link_phase import LinkPhase, PhaseEnd, PhaseOutcome
+from control.dialout.services import Services
+from control.dialout.session import Session
+from control.errors import DialoutError, LocalProtocolError
+from control.l2tp import events as l2tp
+from control.radius.events import DialoutGrant, SessionGrant, TunnelCandidate
+
+SUCCESSOR_TUNNEL_PATIENCE = 7.0
+"""Seconds after which SCCRQ is given up while there is another candidate."""
+SUCCESSOR_CALL_PATIENCE = 5.0
+"""Seconds after which an OCRQ without OCRP is given up while there is another candidate."""
+
+
+class Outcome(Enum):
+    CANDIDATES_FAILED = "all LACs failed"
+    PPP_FAILED = "PPP failed"
+    CALL_LOST = "the call closed"
+    VERIFIED = "the access routes are in service"
+    UNFIT = "the access routes do not fit"
+    EXPIRED = "idle or session time is over"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """An outcome and, if it is a failure, why."""
+
+    outcome: Outcome
+    failure: LastFailure | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """The call under way."""
+
+    local: str
+    handle: int
+    candidate: TunnelCandidate
+    accepted: bool = False
+    meter: Meter | None = None
+
+    @property
+    def lac(self) -> str:
+        return self.candidate.server_endpoint
+
+
+class Attempt:
+    """Its owner hands in what comes for it and then takes every `next_outcome`."""
+
+    def __init__(self, services: Services, session: Session, grant: DialoutGrant) -> None:
+        self._services = services
+        self._session = session
+        self._grant = grant
+        self._candidates: list[TunnelCandidate] = []
+        self._call: _Call | None = None
+        self._phase: LinkPhase | None = None
+        self._outcomes: deque[AttemptEnd] = deque()
+        self._retry: float | None = None
+        self._idle = 0
+        """Seconds without traffic, as RADIUS or the profile says; 0: any."""
+        self._expires: float | None = None
+        self._idle_check: float | None = None
+        self._last_failure: LastFailure | None = None
+        self._in_service: float | None = None
+        self.raise_backoff = False
+        """A LAC said that calling again soon is of no use."""
+
+    # What it shows.
+
+    @property
+    def nh(self) -> NextHop | None:
+        """The session's adjacency, once there is one."""
+        return self._phase.nh if self._phase is not None else None
+
+    @property
+    def network_open(self) -> bool:
+        """Packets for the destination may be sent over `nh`."""
+        return self._phase is not None and self._phase.network_open
+
+    @property
+    def in_service_since(self) -> float | None:
+        return self._in_service
+
+    @property
+    def lac(self) -> str:
+        return self._call.lac if self._call is not None else ""
+
+    @property
+    def call(self) -> tuple[str, int] | None:
+        """Local address and handle of the call under way."""
+        return (self._call.local, self._call.handle) if self._call is not None else None
+
+    @property
+    def connected(self) -> l2tp.CallConnected | None:
+        """The answered call: its tunnel and session ids."""
+        return self._phase.call if self._phase is not None else None
+
+    @property
+    def number(self) -> str:
+        return self._grant.number
+
+    def next_outcome(self) -> AttemptEnd | None:
+        return self._outcomes.popleft() if self._outcomes else None
+
+    # What comes in.
+
+    def start(self, now: float) -> None:
+        self._candidates = self._services.lacs.order(self._grant.candidates, now)
+        self._try_next(now)
+
+    def call_accepted(self) -> None:
+        """OCRP: the LAC is dialing."""
+        if self._call is not None:
+            self._call.accepted = True
+
+    def call_connected(self, event: l2tp.CallConnected, now: float) -> None:
+        """OCCN: PPP begins."""
+        call = self._call
+        if call is None:
+            return
+        services, session = self._services, self._session
+        call.meter = services.budget.connected(session.target.name)
+        services.timeline.add(
+            CallAnswered(
+                *session.fact(now), call.lac, event.tunnel, event.session, event.connect_speed
+            )
+        )
+        try:
+            self._phase = LinkPhase(services, session, self._grant, event, now)
+        except DialoutError as error:
+            self._end(Outcome.PPP_FAILED, LastFailure(now, "resources", str(error), call.lac))
+        else:
+            self._follow(now)
+
+    def call_closed(self, failure: l2tp.Failure, now: float) -> None:
+        call = self._call
+        if call is None:
+            return
+        what = failures.from_l2tp(failure, call.lac, now)
+        if self._phase is not None:
+            self._phase.close(now, "", carrier=False)
+            self._phase = None
+            self._forget_call()
+            self._end(Outcome.CALL_LOST, what)
+            return
+        self._forget_call()
+        if failures.no_answer(failure, accepted=call.accepted):
+            self._services.lacs.lock_out(call.lac, now)
+        self._candidate_failed(what)
+        self._judge(failures.verdict(failure), call.lac)
+        self._try_next(now)
+
+    def receive_ppp(self, frame: bytes, now: float) -> None:
+        if self._phase is not None:
+            self._phase.receive_frame(frame, now)
+            self._follow(now)
+
+    def authenticated(self, request: tuple[str, int], grant: SessionGrant, now: float) -> None:
+        if self._phase is not None:
+            self._phase.authenticated(request, grant, now)
+            self._follow(now)
+
+    def not_authenticated(self, request: tuple[str, int], reason: str, now: float) -> None:
+        if self._phase is not None:
+            self._last_failure = LastFailure(now, "aaa", reason, self.lac)
+            self._phase.not_authenticated(request, now)
+            self._follow(now)
+
+    def handle_timer(self, now: float) -> None:
+        if self._phase is not None:
+            due = self._phase.get_timer()
+            if due is not None and due <= now:
+                self._phase.handle_timer(now)
+                self._follow(now)
+        if self._retry is not None and self._retry <= now:
+            self._try_next(now)
+        if self._expires is not None and self._expires <= now:
+            self._expires = None
+            self._end(Outcome.EXPIRED, LastFailure(now, "local", "session time is over", self.lac))
+        if self._idle_check is not None and self._idle_check <= now:
+            self._check_idle(now)
+
+    def get_timer(self) -> float | None:
+        phase = self._phase.get_timer() if self._phase is not None else None
+        times = (phase, self._retry, self._expires, self._idle_check)
+        return min((when for when in times if when is not None), default=None)
+
+    def close(self, now: float, reason: str) -> None:
+        """Ends link and call, if there still is one, and forgets everything."""
+        self._outcomes.clear()
+        self._retry = self._expires = self._idle_check = None
+        if self._phase is not None:
+            self._phase.close(now, reason, carrier=self._call is not None)
+            self._phase = None
+        call = self._call
+        if call is not None:
+            self._forget_call()
+            self._services.endpoints[call.local].close_call(call.handle, now, message=reason)
+
+    # Candidates.
+
+    def _try_next(self, now: float) -> None:
+        """Places a call through the next LAC that can take one, or ends the attempt."""
+        self._retry = None
+        services, target = self._services, self._session.target
+        waiting: list[str] = []
+        for candidate in list(self._candidates):
+            refusal = services.budget.refusal(target.name, self._grant.number)
+            if refusal:
+                self._last_failure = LastFailure(now, "budget", refusal)
+                self._candidates.clear()
+                break
+            if services.budget.next_token((candidate.server_endpoint,), now) != now:
+                waiting.append(candidate.server_endpoint)
+                continue
+            self._candidates.remove(candidate)
+            if self._place(candidate, now):
+                return
+        self._retry = services.budget.next_token(tuple(waiting), now) if self._candidates else None
+        if self._retry is None:
+            self._end(
+                Outcome.CANDIDATES_FAILED,
+                self._last_failure or LastFailure(now, "candidates", "no LAC could be called"),
+            )
+
+    def _place(self, candidate: TunnelCandidate, now: float) -> bool:
+        services, session = self._services, self._session
+        lac = candidate.server_endpoint
+        tunnel = services.lacs.parameters(candidate, session.target.router.config.local_address)
+        problem = tunnel if isinstance(tunnel, str) else ""
+        if not isinstance(tunnel, str) and tunnel.local[0] not in services.endpoints:
+            problem = f"{tunnel.local[0]} is not a local address"
+        elif not problem and not services.lacs.acquire(candidate):
+            problem = "the LAC has as many calls as it may"
+        if problem or isinstance(tunnel, str):
+            self._candidate_failed(LastFailure(now, "candidates", problem, lac))
+            return False
+        more = bool(self._candidates)
+        try:
+            handle = services.endpoints[tunnel.local[0]].place_call(
+                tunnel,
+                self._outgoing_call(lac),
+                now,
+                tunnel_patience=SUCCESSOR_TUNNEL_PATIENCE if more else None,
+                call_patience=SUCCESSOR_CALL_PATIENCE if more else None,
+            )
+        except LocalProtocolError as error:
+            services.lacs.release(lac)
+            self._candidate_failed(LastFailure(now, "candidates", str(error), lac))
+            return False
+        services.budget.take(session.target.name, lac, now)
+        self._call = _Call(tunnel.local[0], handle, candidate)
+        services.calls.add((tunnel.local[0], handle), session)
+        session.counters.add(SessionCounter.CALLS_PLACED)
+        services.timeline.add(CallPlaced(*session.fact(now), self._grant.number, lac))
+        return True
+
+    def _outgoing_call(self, lac: str) -> l2tp.OutgoingCall:
+        grant, profile = self._grant, self._session.target.profile
+        minimum = profile.minimum_bps if grant.minimum_bps is None else grant.minimum_bps
+        maximum = profile.maximum_bps if grant.maximum_bps is None else grant.maximum_bps
+        return l2tp.OutgoingCall(
+            called_number=grant.number,
+            minimum_bps=minimum,
+            maximum_bps=max(minimum, maximum),
+            bearer_type=grant.bearer_type,
+            ignore_bearer_caps=self._services.lacs.known(lac).ignore_bearer_caps,
+        )
+
+    def _judge(self, verdict: Verdict, lac: str) -> None:
+        if verdict is Verdict.STOP:
+            self._candidates.clear()
+        elif verdict is Verdict.SKIP_LAC:
+            self.raise_backoff = True
+            self._candidates = [c for c in self._candidates if c.server_endpoint != lac]
+
+    def _candidate_failed(self, failure: LastFailure) -> None:
+        self._last_failure = failure
+        self._services.timeline.add(CallFailed(*self._session.fact(failure.time), failure))
+
+    def _forget_call(self) -> None:
+        """The call is over: gives back what it occupied."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        self._services.calls.remove((call.local, call.handle))
+        self._services.lacs.release(call.lac)
+        if call.meter is not None:
+            self._services.budget.disconnected(call.meter)
+
+    # PPP.
+
+    def _follow(self, now: float) -> None:
+        while self._phase is not None and (end := self._phase.next_outcome()) is not None:
+            self._on_phase(end, now)
+
+    def _on_phase(self, end: PhaseEnd, now: float) -> None:
+        if end.outcome is PhaseOutcome.VERIFIED:
+            if self._in_service is None:
+                self._in_service = now
+                self._start_limits(now)
+            self._end(Outcome.VERIFIED)
+            return
+        what = LastFailure(now, end.stage, end.reason, self.lac)
+        if end.stage == "authentication" and self._last_failure is not None:
+            # What RADIUS said is the reason behind what the link reports.
+            reason = f"{end.reason}: {self._last_failure.reason}"
+            what = replace(what, reason=reason)
+        self._end(Outcome.UNFIT if end.outcome is PhaseOutcome.UNFIT else Outcome.PPP_FAILED, what)
+
+    def _start_limits(self, now: float) -> None:
+        profile = self._session.target.profile
+        grant = (self._phase.grant if self._phase is not None else None) or SessionGrant()
+        idle, session = grant.idle_timeout, grant.session_timeout
+        self._idle = profile.idle_timeout if idle is None else idle
+        limit = profile.session_timeout if session is None else session
+        self._expires = now + limit if limit else None
+        self._idle_check = now + self._idle if self._idle else None
+
+    def _check_idle(self, now: float) -> None:
+        assert self._in_service is not None
+        nh = self.nh
+        self._idle_check = None
+        if nh is None:
+            return
+        seen = self._services.dataplane.session_counters(nh).last_activity
+        due = max(seen, self._in_service) + self._idle
+        if due > now:
+            self._idle_check = due
+            return
+        self._end(Outcome.EXPIRED, LastFailure(now, "local", "idle", self.lac))
+
+    def _end(self, outcome: Outcome, failure: LastFailure | None = None) -> None:
+        # A candidate's failure was told already, and an expired call has not failed.
+        if failure is not None and outcome not in (Outcome.CANDIDATES_FAILED, Outcome.EXPIRED):
+            self._services.timeline.add(CallFailed(*self._session.fact(failure.time), failure))
+        self._outcomes.append(AttemptEnd(outcome, failure))

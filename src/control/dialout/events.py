@@ -1,0 +1,154 @@
+"""The timeline: what the dial-out manager tells the outside, one value a fact.
+
+Read by the demo's timeline, logs and reports. Times are seconds of the clock that drives the
+manager. Numbers and destinations are in here and so never become names or labels of metrics
+(threat T32); secrets are in none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from control.dialout.failure import LastFailure
+from control.dialout.session import SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFact:
+    """What every fact about one session begins with."""
+
+    time: float
+    virtual_router: str
+    target: str
+    """Prefix of the dial-out route."""
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerReceived(SessionFact):
+    """A trigger event that made a session or came to one."""
+
+    source: str
+    protocol: int
+    source_port: int
+    destination_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStateChanged(SessionFact):
+    old: SessionState
+    new: SessionState
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RadiusAsked(SessionFact):
+    """An Access-Request went out."""
+
+    group: str
+    purpose: str
+    """`dial-out` (whom to call) or `session` (is the peer who it says it is)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlaced(SessionFact):
+    number: str
+    lac: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered(SessionFact):
+    """OCCN arrived: PPP starts."""
+
+    lac: str
+    tunnel: int
+    session: int
+    connect_speed: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed(SessionFact):
+    """One candidate, PPP, the access route or the call itself failed."""
+
+    failure: LastFailure
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProgress(SessionFact):
+    """PPP came one step further."""
+
+    stage: str
+    """`lcp`, `peer authenticated`, `authenticated to peer`, `ipcp`."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRouteInstalled(SessionFact):
+    """Committed and verified."""
+
+    prefixes: tuple[str, ...]
+    nh: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRouteRemoved(SessionFact):
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggersFlushed(SessionFact):
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TriggersDropped(SessionFact):
+    """Buffered triggers that were not forwarded."""
+
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelUp:
+    time: float
+    lac: str
+    port: int
+    tunnel: int
+    peer_tunnel: int
+    host_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelDown:
+    time: float
+    lac: str
+    tunnel: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStateChanged:
+    """A dial-out route came or went."""
+
+    time: float
+    virtual_router: str
+    target: str
+    state: str
+    why: str
+
+
+Event = (
+    TriggerReceived
+    | SessionStateChanged
+    | RadiusAsked
+    | CallPlaced
+    | CallAnswered
+    | CallFailed
+    | LinkProgress
+    | AccessRouteInstalled
+    | AccessRouteRemoved
+    | TriggersFlushed
+    | TriggersDropped
+    | TunnelUp
+    | TunnelDown
+    | TargetStateChanged
+)

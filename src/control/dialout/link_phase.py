@@ -1,0 +1,295 @@
+"""The PPP part of an attempt: data-plane session, link, authentication by RADIUS, access routes.
+
+Begins with OCCN (specification 1.10, 1.11) and lasts as long as the call. Knows no call control:
+attempt.py owns the call and reads `outcome`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from control.dataplane import NextHop, SessionSpec
+from control.dialout import access_route
+from control.dialout.access_route import RouteDoesNotFit
+from control.dialout.events import (
+    AccessRouteInstalled,
+    AccessRouteRemoved,
+    LinkProgress,
+    RadiusAsked,
+)
+from control.dialout.services import Services
+from control.dialout.session import Session
+from control.errors import DialoutError
+from control.l2tp.events import CallConnected
+from control.ppp import events as ppp
+from control.ppp.config import LinkConfig
+from control.radius.events import DialoutGrant, SessionGrant
+from control.radius.requests import SessionRequest
+from control.rib import ACCESS_DISTANCE, Change
+
+LARGEST_INNER_PACKET = 1460
+"""Octets that fit a 1500-octet path in the longest header form we send (specification 2.1)."""
+
+
+class PhaseOutcome(Enum):
+    VERIFIED = "the access routes are committed and fit"
+    UNFIT = "the access routes do not fit; nothing is committed"
+    FAILED = "the link is down"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnd:
+    outcome: PhaseOutcome
+    stage: str = ""
+    reason: str = ""
+
+
+class LinkPhase:
+    """Raises DialoutError from its constructor if data plane or link cannot be had."""
+
+    def __init__(
+        self,
+        services: Services,
+        session: Session,
+        grant: DialoutGrant,
+        call: CallConnected,
+        now: float,
+    ) -> None:
+        self._services = services
+        self._session = session
+        self._table = session.target.router.config.table
+        self._call = call
+        self._outcomes: deque[PhaseEnd] = deque()
+        self._requests: dict[tuple[str, int], int] = {}
+        self.grant: SessionGrant | None = None
+        """What RADIUS said of the peer; None until it did."""
+        self.network_open = False
+        """The access routes are in the FIB."""
+        self._link = services.new_link(self._link_config(grant))
+        profile = session.target.profile
+        self._spec = SessionSpec(
+            table=self._table,
+            local=call.local,
+            peer=call.peer,
+            tunnel=call.tunnel,
+            session=call.session,
+            peer_tunnel=call.peer_tunnel,
+            peer_session=call.peer_session,
+            mtu=min(profile.mru, LARGEST_INNER_PACKET),
+            sequencing=profile.sequencing or call.sequencing_required,
+            udp_checksum=profile.udp_checksum,
+        )
+        with services.dataplane.transaction() as transaction:
+            self.nh: NextHop = transaction.add_session(self._spec)
+        services.adjacencies.add(self.nh, session)
+        self._link.open(now)
+        self._pump(now)
+
+    @property
+    def call(self) -> CallConnected:
+        return self._call
+
+    def next_outcome(self) -> PhaseEnd | None:
+        return self._outcomes.popleft() if self._outcomes else None
+
+    def receive_frame(self, frame: bytes, now: float) -> None:
+        self._link.receive_frame(frame, now)
+        self._pump(now)
+
+    def authenticated(self, request: tuple[str, int], grant: SessionGrant, now: float) -> None:
+        """RADIUS accepts the peer."""
+        number = self._take(request)
+        if number is not None:
+            self.grant = grant
+            self._link.authentication_result(
+                number,
+                True,
+                now,
+                message=grant.reply_message,
+                peer_address=grant.framed_address,
+            )
+            self._pump(now)
+
+    def not_authenticated(self, request: tuple[str, int], now: float) -> None:
+        """RADIUS rejects the peer, or does not answer. The peer is not told why."""
+        number = self._take(request)
+        if number is not None:
+            self._link.authentication_result(number, False, now)
+            self._pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        self._link.handle_timer(now)
+        self._pump(now)
+
+    def get_timer(self) -> float | None:
+        return self._link.get_timer()
+
+    def close(self, now: float, reason: str, *, carrier: bool) -> None:
+        """Ends link, routes and adjacency. `carrier`: the call still carries a farewell."""
+        for group, number in self._requests:
+            self._services.radius[group].client.cancel(number)
+            self._services.requests.remove((group, number))
+        self._requests.clear()
+        if carrier:
+            self._link.close(now, reason)
+            self._send()
+        self._link.lower_down(now)
+        self._withdraw(now, delete_adjacency=True)
+        self._services.adjacencies.remove(self.nh)
+
+    def _link_config(self, grant: DialoutGrant) -> LinkConfig:
+        target = self._session.target
+        profile = target.profile
+        answer = grant.answer_protocols
+        if answer is None:
+            # 26-38 absent: the methods the profile uses itself. Never a weaker one (threat T18).
+            answer = profile.authentication or ("chap",)
+        return LinkConfig(
+            mru=profile.mru,
+            want_acfc=profile.acfc,
+            want_pfc=profile.pfc,
+            authenticate_peer=profile.authentication,
+            answer_protocols=answer if grant.ppp_username else (),
+            username=grant.ppp_username,
+            password=grant.ppp_password,
+            local_name=self._services.chassis.name,
+            local_address=profile.ip_address or target.router.config.local_address,
+            accept_peer_address=profile.accept_peer_address,
+            dns=profile.dns,
+            echo_interval=profile.echo_interval,
+            echo_failures=profile.echo_failures,
+            negotiation_deadline=float(self._services.chassis.connecting_timer),
+        )
+
+    def _pump(self, now: float) -> None:
+        """Sends what the link has to say, then does what it reports."""
+        self._send()
+        while (event := self._link.next_event()) is not None:
+            self._on_link(event, now)
+            self._send()
+
+    def _send(self) -> None:
+        for frame in self._link.frames_to_send():
+            self._services.dataplane.send_ppp(self.nh, frame)
+
+    def _on_link(self, event: ppp.Event, now: float) -> None:
+        match event:
+            case ppp.LcpOpened():
+                self._lcp_opened(event, now)
+            case ppp.AuthenticationRequested():
+                self._ask_radius(event, now)
+            case ppp.PeerAuthenticated():
+                self._progress(now, "peer authenticated", event.username)
+            case ppp.AuthenticatedToPeer():
+                self._progress(now, "authenticated to peer", event.protocol)
+            case ppp.NetworkOpened():
+                self._progress(now, "ipcp", f"{event.local_address} - {event.peer_address}")
+                self._install(event.peer_address, now)
+            case ppp.NetworkClosed():
+                # The peer renegotiates. Until it has proved itself again it gets no packets.
+                self._withdraw(now, delete_adjacency=False)
+            case ppp.LinkClosed():
+                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
+
+    def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
+        mtu = min(event.peer_mru, self._session.target.profile.mru, LARGEST_INNER_PACKET)
+        self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
+        self._progress(now, "lcp", f"mtu {mtu}")
+
+    def _respecify(self, spec: SessionSpec, now: float) -> None:
+        if spec == self._spec:
+            return
+        try:
+            with self._services.dataplane.transaction() as transaction:
+                transaction.update_session(self.nh, spec)
+        except DialoutError as error:
+            self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+        else:
+            self._spec = spec
+
+    def _ask_radius(self, event: ppp.AuthenticationRequested, now: float) -> None:
+        session, services = self._session, self._services
+        group = session.target.router.config.radius
+        pap = event.protocol == "pap"
+        request = SessionRequest(
+            user_name=event.username,
+            session_id=services.acct_session_id(session),
+            password=event.password if pap else None,
+            chap_identifier=event.chap_identifier,
+            chap_challenge=event.chap_challenge,
+            chap_response=event.chap_response,
+        )
+        number = services.radius[group].client.request_session(request, now)
+        self._requests[group, number] = event.request
+        services.requests.add((group, number), session)
+        services.timeline.add(RadiusAsked(*session.fact(now), group, "session"))
+
+    def _take(self, request: tuple[str, int]) -> int | None:
+        self._services.requests.remove(request)
+        return self._requests.pop(request, None)
+
+    def _install(self, peer_address: str, now: float) -> None:
+        """Access routes, hold and check in one transaction: all of it or nothing."""
+        session = self._session
+        rib = session.target.router.rib
+        if self.network_open:
+            self._withdraw(now, delete_adjacency=False)
+        try:
+            prefixes = access_route.access_prefixes(
+                self.grant,
+                peer_address,
+                accept_peer_address=session.target.profile.accept_peer_address,
+            )
+            if self.grant is not None and self.grant.framed_mtu:
+                mtu = min(self._spec.mtu, self.grant.framed_mtu)
+                self._respecify(replace(self._spec, mtu=mtu), now)
+            found = [
+                rib.add(session.owner, prefix, self.nh, ACCESS_DISTANCE) for prefix in prefixes
+            ]
+            self._commit([change for change in found if change is not None])
+        except RouteDoesNotFit as error:
+            rib.remove_owner(session.owner)
+            self._outcomes.append(PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)))
+        except DialoutError as error:
+            rib.remove_owner(session.owner)
+            self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+        else:
+            self.network_open = True
+            self._services.timeline.add(
+                AccessRouteInstalled(*session.fact(now), rib.prefixes(session.owner), self.nh)
+            )
+            self._outcomes.append(PhaseEnd(PhaseOutcome.VERIFIED))
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        session = self._session
+        with self._services.dataplane.transaction() as transaction:
+            access_route.apply(transaction, changes)
+            if self._services.chassis.flush_delay and session.key is not None:
+                transaction.hold(self.nh, session.key)
+            access_route.verify(
+                transaction,
+                self._table,
+                self.nh,
+                session.destination,
+                (self._call.peer[0], self._call.local[0]),
+            )
+
+    def _withdraw(self, now: float, *, delete_adjacency: bool) -> None:
+        session = self._session
+        rib = session.target.router.rib
+        prefixes = rib.prefixes(session.owner)
+        changes = rib.remove_owner(session.owner)
+        self.network_open = False
+        if changes or delete_adjacency:
+            with self._services.dataplane.transaction() as transaction:
+                access_route.apply(transaction, changes)
+                if delete_adjacency:
+                    transaction.delete_adjacency(self.nh)
+        if prefixes:
+            self._services.timeline.add(AccessRouteRemoved(*session.fact(now), prefixes))
+
+    def _progress(self, now: float, stage: str, detail: str) -> None:
+        self._services.timeline.add(LinkProgress(*self._session.fact(now), stage, detail))

@@ -1,0 +1,160 @@
+"""What the parts of a dial-out share: protocol objects, data plane, tables of who owns what.
+
+The protocols here are the narrow view dial-out has of l2tp.Endpoint, ppp.Link and radius.Client.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from control import config
+from control.dataplane import Dataplane, NextHop
+from control.dialout.budget import Budget
+from control.dialout.events import Event
+from control.dialout.lacs import Lacs
+from control.dialout.session import Session
+from control.l2tp import events as l2tp
+from control.ppp import events as ppp
+from control.ppp.config import LinkConfig
+from control.radius.requests import DialoutRequest, SessionRequest
+
+TIMELINE = 65536
+"""Facts kept for a reader; the oldest go first if nobody reads."""
+
+RETIRED = 1024
+"""Keys a directory remembers after their end."""
+
+K = TypeVar("K")
+
+
+class CallControl(Protocol):
+    """Of l2tp.endpoint.Endpoint."""
+
+    def place_call(
+        self,
+        tunnel: l2tp.TunnelParameters,
+        call: l2tp.OutgoingCall,
+        now: float,
+        *,
+        tunnel_patience: float | None = None,
+        call_patience: float | None = None,
+    ) -> int: ...
+    def close_call(
+        self,
+        call: int,
+        now: float,
+        *,
+        result: int = 3,
+        error: int = 0,
+        message: str = "",
+        q931_cause: int | None = None,
+    ) -> None: ...
+
+
+class RadiusClient(Protocol):
+    """Of radius.client.Client."""
+
+    def request_dialout(self, request: DialoutRequest, now: float) -> int: ...
+    def request_session(self, request: SessionRequest, now: float) -> int: ...
+    def cancel(self, request: int) -> None: ...
+
+
+class PppLink(Protocol):
+    """Of ppp.link.Link."""
+
+    def open(self, now: float) -> None: ...
+    def close(self, now: float, reason: str = "") -> None: ...
+    def lower_down(self, now: float) -> None: ...
+    def receive_frame(self, frame: bytes, now: float) -> None: ...
+    def authentication_result(
+        self,
+        request: int,
+        accepted: bool,
+        now: float,
+        *,
+        message: str = "",
+        peer_address: str = "",
+    ) -> None: ...
+    def handle_timer(self, now: float) -> None: ...
+    def get_timer(self) -> float | None: ...
+    def next_event(self) -> ppp.Event | None: ...
+    def frames_to_send(self) -> list[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RadiusGroup:
+    config: config.Radius
+    client: RadiusClient
+
+
+class Directory(Generic[K]):
+    """Which attempt of which session something outside belongs to."""
+
+    def __init__(self) -> None:
+        self._owners: dict[K, tuple[Session, int]] = {}
+        self._retired: dict[K, tuple[Session, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def add(self, key: K, session: Session) -> None:
+        self._owners[key] = (session, session.attempt_id)
+
+    def remove(self, key: K) -> None:
+        self._owners.pop(key, None)
+        self._retired.pop(key, None)
+
+    def retire(self, key: K) -> None:
+        """Nothing is expected for this key any more, but something may be on its way."""
+        owner = self._owners.pop(key, None)
+        if owner is not None:
+            self._retired[key] = owner
+        if len(self._retired) > RETIRED:
+            del self._retired[next(iter(self._retired))]
+
+    def find(self, key: K) -> tuple[Session, int] | None:
+        """The session, and the attempt for which the key was added."""
+        return self._owners.get(key) or self._retired.get(key)
+
+
+class Timeline:
+    """FIFO of facts."""
+
+    def __init__(self) -> None:
+        self._facts: deque[Event] = deque(maxlen=TIMELINE)
+        self.lost = 0
+
+    def add(self, fact: Event) -> None:
+        self.lost += len(self._facts) == TIMELINE
+        self._facts.append(fact)
+
+    def next(self) -> Event | None:
+        return self._facts.popleft() if self._facts else None
+
+
+@dataclass(slots=True)
+class Services:
+    chassis: config.Chassis
+    dataplane: Dataplane
+    endpoints: Mapping[str, CallControl]
+    """By local address."""
+    radius: Mapping[str, RadiusGroup]
+    """By name of the group."""
+    new_link: Callable[[LinkConfig], PppLink]
+    budget: Budget
+    lacs: Lacs
+    boot: str
+    """Differs between two starts of the process: makes Acct-Session-Id unique."""
+    timeline: Timeline = field(default_factory=Timeline)
+    calls: Directory[tuple[str, int]] = field(default_factory=Directory)
+    """By local address and call handle."""
+    requests: Directory[tuple[str, int]] = field(default_factory=Directory)
+    """By RADIUS group and request."""
+    adjacencies: Directory[NextHop] = field(default_factory=Directory)
+
+    def acct_session_id(self, session: Session) -> str:
+        """Acct-Session-Id (RFC 2866 5.5) of a session's present attempt."""
+        return f"{self.boot}{session.attempt_id:08X}"

@@ -1,0 +1,261 @@
+"""What `show` and reports see: frozen copies, made of plain values that JSON can hold.
+
+Fields: specification 1.13. Numbers dialed are in the views of calls and sessions and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from control.dialout.counters import LATENCY_BOUNDS
+from control.dialout.manager import Manager
+from control.dialout.session import Session, SessionState
+from control.dialout.target import Target, TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class ChassisView:
+    state: str
+    connecting_timer: int
+    dormant_timer: int
+    sessions: int
+    sessions_seen: int
+    """Most at once; likewise the three below."""
+    max_sessions: int
+    connecting: int
+    connecting_seen: int
+    max_connecting: int
+    pending: int
+    pending_seen: int
+    max_pending: int
+    inhibited_targets: int
+    inhibited_targets_seen: int
+    auth_grant_no_session: int
+    auth_deny_no_session: int
+    stale_events: int
+    trigger_route_unknown: int
+    session_states: dict[str, int]
+    virtual_router_states: dict[str, int]
+    target_states: dict[str, int]
+    counters: dict[str, int]
+    budget: dict[str, float | bool]
+    locked_out_lacs: int
+    latency: dict[str, int]
+    """Attempts that came in service, by upper bound of their latency in seconds."""
+    latency_sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualRouterView:
+    name: str
+    table: int
+    state: str
+    max_buffered_triggers: int
+    triggers_missed: int
+    trigger_route_unknown: int
+    session_states: dict[str, int]
+    targets_active: int
+    targets_created: int
+    targets_removed: int
+    target_states: dict[str, int]
+    triggers_discarded: int
+    """For which no session could be made, all targets together."""
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    virtual_router: str
+    prefix: str
+    state: str
+    domain: str
+    profile: str
+    sessions: int
+    max_sessions: int
+    triggers_discarded: int
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    number: int
+    virtual_router: str
+    target: str
+    destination: str
+    state: str
+    age: float
+    """Seconds in this state."""
+    timer: float | None
+    """Seconds left on the state's timer."""
+    why: str
+    access_routes: tuple[str, ...]
+    last_failure: dict[str, Any] | None
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    session: int
+    virtual_router: str
+    destination: str
+    state: str
+    """State of the dial-out session."""
+    number: str
+    lac: str
+    tunnel: int | None
+    """Local and the peer's ids, once the call is connected."""
+    peer_tunnel: int | None
+    call_session: int | None
+    peer_session: int | None
+    nh: int | None
+    connect_speed: int | None
+
+
+def state_name(state: Enum) -> str:
+    """As the MIB writes it: `inService`."""
+    first, *rest = state.name.lower().split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def chassis(manager: Manager, now: float) -> ChassisView:
+    chassis, config = manager.chassis, manager.chassis.config
+    bounds = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "more"]
+    router_states: dict[str, int] = {}
+    for router in chassis.routers.values():
+        name = state_name(router.state)
+        router_states[name] = router_states.get(name, 0) + 1
+    return ChassisView(
+        state=state_name(chassis.state),
+        connecting_timer=config.connecting_timer,
+        dormant_timer=config.dormant_timer,
+        sessions=chassis.sessions,
+        sessions_seen=chassis.max_sessions_seen,
+        max_sessions=config.max_sessions,
+        connecting=chassis.connecting,
+        connecting_seen=chassis.max_connecting_seen,
+        max_connecting=config.max_connecting,
+        pending=len(chassis.pending),
+        pending_seen=chassis.max_pending_seen,
+        max_pending=config.max_pending,
+        inhibited_targets=chassis.inhibited_targets(now),
+        inhibited_targets_seen=chassis.max_inhibited_targets_seen,
+        auth_grant_no_session=chassis.auth_grant_no_session,
+        auth_deny_no_session=chassis.auth_deny_no_session,
+        stale_events=chassis.stale_events,
+        trigger_route_unknown=chassis.trigger_route_unknown,
+        session_states=_states(chassis.states),
+        virtual_router_states=router_states,
+        target_states=_target_states(manager, manager.targets.all(), now),
+        counters=chassis.counters.as_dict(),
+        budget=manager.services.budget.as_dict(),
+        locked_out_lacs=len(manager.services.lacs.locked_out(now)),
+        latency=dict(zip(bounds, chassis.latency.counts, strict=True)),
+        latency_sum=chassis.latency.total,
+    )
+
+
+def virtual_routers(manager: Manager, now: float) -> list[VirtualRouterView]:
+    return [
+        VirtualRouterView(
+            name=router.config.name,
+            table=router.config.table,
+            state=state_name(router.state),
+            max_buffered_triggers=router.config.max_buffered_triggers,
+            triggers_missed=router.triggers_missed,
+            trigger_route_unknown=router.trigger_route_unknown,
+            session_states=_states(router.states),
+            targets_active=len(router.targets),
+            targets_created=router.targets_created,
+            targets_removed=router.targets_removed,
+            target_states=_target_states(manager, list(router.targets.values()), now),
+            triggers_discarded=sum(t.triggers_discarded for t in router.targets.values()),
+            counters=router.counters.as_dict(),
+        )
+        for router in manager.chassis.routers.values()
+    ]
+
+
+def targets(manager: Manager, now: float) -> list[TargetView]:
+    return [
+        TargetView(
+            virtual_router=target.router.config.name,
+            prefix=target.prefix,
+            state=state_name(_target_state(manager, target, now)),
+            domain=target.config.domain,
+            profile=target.config.profile,
+            sessions=len(target.sessions),
+            max_sessions=target.config.max_sessions,
+            triggers_discarded=target.triggers_discarded,
+            counters=target.counters.as_dict(),
+        )
+        for target in manager.targets.all()
+    ]
+
+
+def sessions(manager: Manager, now: float) -> list[SessionView]:
+    return [_session(manager, session, now) for session in manager.sessions.values()]
+
+
+def calls(manager: Manager) -> list[CallView]:
+    """Calls being placed or connected."""
+    return [view for session in manager.sessions.values() if (view := _call(session)) is not None]
+
+
+def _session(manager: Manager, session: Session, now: float) -> SessionView:
+    deadline = manager.state_deadline(session)
+    failure = session.last_failure
+    return SessionView(
+        number=session.number,
+        virtual_router=session.target.router.config.name,
+        target=session.target.prefix,
+        destination=session.destination,
+        state=state_name(session.state),
+        age=now - session.since,
+        timer=None if deadline is None else max(deadline - now, 0.0),
+        why=session.why,
+        access_routes=session.target.router.rib.prefixes(session.owner),
+        last_failure=None if failure is None else asdict(failure),
+        counters=session.counters.as_dict(),
+    )
+
+
+def _call(session: Session) -> CallView | None:
+    attempt = session.attempt
+    if attempt is None or attempt.call is None:
+        return None
+    call = attempt.connected
+    return CallView(
+        session=session.number,
+        virtual_router=session.target.router.config.name,
+        destination=session.destination,
+        state=state_name(session.state),
+        number=attempt.number,
+        lac=attempt.lac,
+        tunnel=None if call is None else call.tunnel,
+        peer_tunnel=None if call is None else call.peer_tunnel,
+        call_session=None if call is None else call.session,
+        peer_session=None if call is None else call.peer_session,
+        nh=attempt.nh,
+        connect_speed=None if call is None else call.connect_speed,
+    )
+
+
+def _states(gauges: list[int]) -> dict[str, int]:
+    return {
+        state_name(state): gauges[state.value]
+        for state in SessionState
+        if state is not SessionState.NONE
+    }
+
+
+def _target_state(manager: Manager, target: Target, now: float) -> TargetState:
+    return target.state(lambda: manager.chassis.queue_full(now))
+
+
+def _target_states(manager: Manager, targets: list[Target], now: float) -> dict[str, int]:
+    counts = {state_name(state): 0 for state in TargetState}
+    for target in targets:
+        counts[state_name(_target_state(manager, target, now))] += 1
+    return counts

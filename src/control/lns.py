@@ -1,0 +1,171 @@
+"""The LNS put together: dial-out manager, one L2TP endpoint a local address, RADIUS clients.
+
+Sans-IO like its parts: the shell that owns sockets, data plane loop and clock hands in what
+arrives and sends what `*_to_send` returns. Local addresses and plain routes of the data plane are
+not installed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from control import config
+from control.dataplane import Dataplane, NextHop, TriggerEvent
+from control.dialout import snapshot
+from control.dialout.budget import Budget
+from control.dialout.events import Event
+from control.dialout.lacs import Lacs
+from control.dialout.manager import Manager
+from control.dialout.services import RadiusGroup, Services
+from control.l2tp.config import EndpointConfig
+from control.l2tp.endpoint import Endpoint
+from control.l2tp.events import Datagram, SocketAddress
+from control.ppp.link import Link
+from control.radius.client import Client, ClientConfig, ServerConfig
+from control.radius.events import RadiusDatagram
+
+
+class Lns:
+    """`rng` is random for whom secrets depend on it; `wall` tells seconds since 1970 UTC."""
+
+    def __init__(
+        self,
+        config: config.Config,
+        dataplane: Dataplane,
+        rng: Random,
+        wall: Callable[[], float],
+    ) -> None:
+        lacs = Lacs(config.lac, config.chassis.name)
+        self.endpoints: dict[str, Endpoint] = {}
+        """By local address, in the order of the virtual routers."""
+        for router in config.virtual_router:
+            if router.local_address and router.local_address not in self.endpoints:
+                endpoint = Endpoint(EndpointConfig("lns", config.chassis.name), rng)
+                self.endpoints[router.local_address] = endpoint
+        self.clients = {
+            group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
+        }
+        """By name of the RADIUS group."""
+        self.manager = Manager(
+            config,
+            Services(
+                chassis=config.chassis,
+                dataplane=dataplane,
+                endpoints=self.endpoints,
+                radius={g.name: RadiusGroup(g, self.clients[g.name]) for g in config.radius},
+                new_link=lambda link: Link(link, rng),
+                budget=Budget(config.budget, wall),
+                lacs=lacs,
+                boot=f"{rng.getrandbits(32):08X}",
+            ),
+        )
+        self.not_local = 0
+        """L2TP datagrams for an address that is none of ours; dropped."""
+
+    def start(self, now: float) -> None:
+        """Installs the dial-out routes; from now on triggers are accepted."""
+        self.manager.start(now)
+
+    def shutdown(self, now: float) -> None:
+        """CDN for every call, StopCCN for every tunnel, all routes removed. What is to be sent
+        still has to be, and LACs may ask for it again for a while."""
+        self.manager.shutdown(now)
+        for endpoint in self.endpoints.values():
+            endpoint.shutdown(now)
+        self._settle(now)
+
+    def on_trigger(self, event: TriggerEvent, now: float) -> None:
+        self.manager.on_trigger(event, now)
+        self._settle(now)
+
+    def receive_l2tp(
+        self, data: bytes, local: SocketAddress, peer: SocketAddress, now: float
+    ) -> None:
+        """A UDP payload for one of our addresses whose T bit is set."""
+        endpoint = self.endpoints.get(local[0])
+        if endpoint is None:
+            self.not_local += 1
+            return
+        endpoint.receive_datagram(data, local, peer, now)
+        self._settle(now)
+
+    def receive_radius(self, group: str, datagram: RadiusDatagram, now: float) -> None:
+        """A datagram for a socket of this group's client."""
+        self.clients[group].receive_datagram(datagram, now)
+        self._settle(now)
+
+    def receive_ppp(self, nh: NextHop, frame: bytes, now: float) -> None:
+        """A frame of a session that is no IP packet."""
+        self.manager.on_ppp(nh, frame, now)
+        self._settle(now)
+
+    def handle_timer(self, now: float) -> None:
+        for endpoint in self.endpoints.values():
+            endpoint.handle_timer(now)
+        for client in self.clients.values():
+            client.handle_timer(now)
+        # Answers that are due now go before the timers that would give them up.
+        self._settle(now)
+        self.manager.handle_timer(now)
+        self._settle(now)
+
+    def get_timer(self) -> float | None:
+        parts = (self.manager, *self.endpoints.values(), *self.clients.values())
+        times = [part.get_timer() for part in parts]
+        return min((when for when in times if when is not None), default=None)
+
+    def l2tp_to_send(self) -> list[Datagram]:
+        return [d for endpoint in self.endpoints.values() for d in endpoint.datagrams_to_send()]
+
+    def radius_to_send(self) -> list[tuple[str, RadiusDatagram]]:
+        """Group and datagram."""
+        return [(n, d) for n, client in self.clients.items() for d in client.datagrams_to_send()]
+
+    def next_event(self) -> Event | None:
+        """The timeline."""
+        return self.manager.next_event()
+
+    # What `show` and reports see.
+
+    def chassis(self, now: float) -> snapshot.ChassisView:
+        return snapshot.chassis(self.manager, now)
+
+    def virtual_routers(self, now: float) -> list[snapshot.VirtualRouterView]:
+        return snapshot.virtual_routers(self.manager, now)
+
+    def targets(self, now: float) -> list[snapshot.TargetView]:
+        return snapshot.targets(self.manager, now)
+
+    def sessions(self, now: float) -> list[snapshot.SessionView]:
+        return snapshot.sessions(self.manager, now)
+
+    def calls(self) -> list[snapshot.CallView]:
+        return snapshot.calls(self.manager)
+
+    def _settle(self, now: float) -> None:
+        """Hands events to the manager until there are none: an event may cause others."""
+        busy = True
+        while busy:
+            busy = False
+            for local, endpoint in self.endpoints.items():
+                while (event := endpoint.next_event()) is not None:
+                    self.manager.on_l2tp(local, event, now)
+                    busy = True
+            for group, client in self.clients.items():
+                while (answer := client.next_event()) is not None:
+                    self.manager.on_radius(group, answer, now)
+                    busy = True
+
+
+def _client_config(config: config.Config, group: config.Radius, lacs: Lacs) -> ClientConfig:
+    address = next((r.local_address for r in config.virtual_router if r.radius == group.name), "")
+    return ClientConfig(
+        servers=tuple(ServerConfig(s.address, s.port, s.secret) for s in group.servers),
+        retries=group.retries,
+        timeout=group.timeout,
+        require_message_authenticator=group.require_message_authenticator,
+        nas_identifier=config.chassis.name,
+        nas_address=address,
+        known_secret=lacs.has_secret,
+    )

@@ -1,0 +1,163 @@
+"""RIB: the routes that are wanted and who owns each; the FIB only learns the best of every prefix.
+
+One pytricia tree a table and address family. Equal prefixes: the lowest administrative distance
+is active, among equal distances the newest; the others stay as backup (specification 1.11).
+Nothing here touches a data plane: every change says what the FIB has to do.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pytricia
+
+from control.errors import LocalProtocolError
+
+ACCESS_DISTANCE = 2
+"""Administrative distance of an access route."""
+DIALOUT_DISTANCE = 252
+"""Of a dial-out route: any access route of the same prefix wins against it."""
+
+_BITS = {4: 32, 6: 128}
+
+
+class ChangeKind(Enum):
+    ADD = "add"
+    DELETE = "delete"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the FIB has to do after a change of the RIB."""
+
+    kind: ChangeKind
+    table: int
+    prefix: str
+    nh: int
+    """New next hop; of a DELETE the one that went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    prefix: str
+    """In canonical form."""
+    owner: str
+    nh: int
+    distance: int
+    sequence: int
+    """Grows with every route added: newer is larger."""
+
+
+def canonical_prefix(prefix: str) -> str:
+    """`prefix` with its host bits cleared and its length written; an address is a host prefix.
+
+    Raises LocalProtocolError if it is neither; pytricia itself takes /33 and /-1 silently.
+    """
+    try:
+        return str(ipaddress.ip_network(prefix, strict=False))
+    except ValueError as error:
+        raise LocalProtocolError(f"{prefix!r} is not a prefix") from error
+
+
+class Rib:
+    """The routes of one table and one address family."""
+
+    def __init__(self, table: int, family: int = 4) -> None:
+        self.table = table
+        self.family = family
+        # pytricia has no type information; a leaf holds the routes of its prefix, best first.
+        self._tree: Any = pytricia.PyTricia(_BITS[family])
+        self._owners: dict[str, dict[str, None]] = {}
+        self._sequence = 0
+
+    def __len__(self) -> int:
+        """Number of prefixes, each counted once."""
+        return len(self._tree)
+
+    def add(self, owner: str, prefix: str, nh: int, distance: int) -> Change | None:
+        """Adds an owner's route, or renews it if it has one of this prefix.
+
+        Returns what the FIB has to do, None if another route stays active. Raises
+        LocalProtocolError for a malformed prefix or one of the other family.
+        """
+        prefix = self._checked(prefix)
+        routes = self._exact(prefix)
+        before = routes[0] if routes else None
+        self._sequence += 1
+        new = Route(prefix, owner, nh, distance, self._sequence)
+        kept = [route for route in routes if route.owner != owner]
+        # Newest first among equals: it goes before the first that is not better.
+        at = next((i for i, route in enumerate(kept) if route.distance >= distance), len(kept))
+        kept.insert(at, new)
+        self._tree[prefix] = tuple(kept)
+        self._owners.setdefault(owner, {})[prefix] = None
+        return self._difference(prefix, before, kept[0])
+
+    def remove(self, owner: str, prefix: str) -> Change | None:
+        """Takes an owner's route away; one that is not there changes nothing."""
+        prefix = self._checked(prefix)
+        owned = self._owners.get(owner, {})
+        if prefix not in owned:
+            return None
+        del owned[prefix]
+        if not owned:
+            del self._owners[owner]
+        routes = self._exact(prefix)
+        kept = tuple(route for route in routes if route.owner != owner)
+        if kept:
+            self._tree[prefix] = kept
+        else:
+            self._tree.delete(prefix)
+        return self._difference(prefix, routes[0], kept[0] if kept else None)
+
+    def remove_owner(self, owner: str) -> list[Change]:
+        """Takes all routes of an owner away, oldest first."""
+        found = [self.remove(owner, prefix) for prefix in self.prefixes(owner)]
+        return [change for change in found if change is not None]
+
+    def prefixes(self, owner: str) -> tuple[str, ...]:
+        """Prefixes of an owner's routes, active or backup."""
+        return tuple(self._owners.get(owner, ()))
+
+    def active(self, prefix: str) -> Route | None:
+        """The active route of exactly this prefix."""
+        routes = self._exact(self._checked(prefix))
+        return routes[0] if routes else None
+
+    def backups(self, prefix: str) -> tuple[Route, ...]:
+        """The routes behind the active one, in the order in which they would follow it."""
+        return self._exact(self._checked(prefix))[1:]
+
+    def lookup(self, address: str) -> Route | None:
+        """Longest match."""
+        routes: tuple[Route, ...] | None = self._tree.get(self._checked(address))
+        return routes[0] if routes else None
+
+    def __iter__(self) -> Iterator[Route]:
+        """All active routes. Works on a copy: pytricia must not change under an iterator."""
+        return iter([self._tree[prefix][0] for prefix in list(self._tree)])
+
+    def _checked(self, prefix: str) -> str:
+        canonical = canonical_prefix(prefix)
+        if (":" in canonical) != (self.family == 6):
+            raise LocalProtocolError(f"{prefix!r} is not of address family {self.family}")
+        return canonical
+
+    def _exact(self, prefix: str) -> tuple[Route, ...]:
+        routes: tuple[Route, ...] = self._tree[prefix] if self._tree.has_key(prefix) else ()
+        return routes
+
+    def _difference(self, prefix: str, before: Route | None, after: Route | None) -> Change | None:
+        if after is None:
+            assert before is not None
+            return Change(ChangeKind.DELETE, self.table, prefix, before.nh)
+        if before is None:
+            return Change(ChangeKind.ADD, self.table, prefix, after.nh)
+        if before.nh == after.nh:
+            return None
+        return Change(ChangeKind.REPLACE, self.table, prefix, after.nh)
