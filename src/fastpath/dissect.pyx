@@ -179,10 +179,14 @@ def fragment(bytes packet not None, uint32_t mtu) -> list[bytes]:
 
 
 def icmp_error(bytes packet not None, uint32_t source, uint8_t type, uint8_t code,
-               uint16_t mtu=0) -> bytes:
-    """The ICMP error from our address `source` about an IPv4 packet, b"" if there must be none."""
+               uint16_t mtu=0, uint32_t room=ICMP_ERROR_MAX) -> bytes:
+    """The ICMP error from our address `source` about an IPv4 packet, b"" if there must be none.
+
+    `mtu` goes out with fragmentation needed (type 3, code 4); `room` is what the answer may fill.
+    """
     cdef uint8_t into[ICMP_ERROR_MAX]
-    return into[:_icmp_error(into, sizeof(into), packet, len(packet), source, type, code, mtu)]
+    room = min(room, sizeof(into))
+    return into[:_icmp_error(into, room, packet, len(packet), source, type, code, mtu)]
 
 
 def icmp_echo_reply(bytes packet not None) -> bytes:

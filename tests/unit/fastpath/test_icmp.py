@@ -57,12 +57,23 @@ def test_error_quotes_as_much_as_576_octets_hold(size, options):
     assert len(error) == min(576, 28 + len(about))
 
 
+def test_error_fits_its_room_or_is_none():
+    about = ipv4(bytes(100), options=b"\x01" * 8, proto=99)
+    for room in range(28 + 28 + 8):
+        assert icmp_error(about, US, 11, 0, room=room) == b""
+    for room in range(28 + 28 + 8, 28 + len(about) + 8):
+        error = icmp_error(about, US, 11, 0, room=room)
+        assert_sound(error)
+        assert len(error) == min(room, 28 + len(about))
+    assert len(icmp_error(ipv4(b"four", proto=99), US, 11, 0, room=52)) == 52
+
+
 # (description, packet about which there must be no error)
 NO_ERROR = [
     *[(f"ICMP error {kind}", icmp(kind)) for kind in (3, 4, 5, 11, 12)],
     *[(f"unknown ICMP type {kind}", icmp(kind)) for kind in (1, 2, 6, 7, 19, 41, 255)],
     ("ICMP without a type", ipv4(proto=1)),
-    ("later fragment", ipv4(bytes(8), fragment=1)),
+    *[(f"fragment at {at}", ipv4(bytes(8), fragment=at)) for at in (1, 2, 0x100, 0x1000)],
     ("last fragment", ipv4(bytes(8), fragment=0x1FFF)),
     ("to multicast", ipv4(dst="224.0.0.1")),
     ("to broadcast", ipv4(dst="255.255.255.255")),
@@ -178,6 +189,12 @@ def test_nothing_is_lost_by_asking_often():
     # 3 tokens a second do not divide a second of nanoseconds: rounding would show.
     times = [SECOND + step * 1_000_003 for step in range(30_000)]
     assert sum(bucket(3, 1, times)) == 1 + (times[-1] - times[0]) * 3 // SECOND
+
+
+def test_token_is_there_when_it_is_whole_and_not_before():
+    third = SECOND // 3  # three times this is a nanosecond short of a second
+    assert bucket(3, 1, [SECOND, SECOND + third]) == [True, False]
+    assert bucket(3, 1, [SECOND, SECOND + third + 1]) == [True, True]
 
 
 def test_rate_of_zero_gives_the_first_burst_only():

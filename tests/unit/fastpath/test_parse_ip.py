@@ -192,9 +192,10 @@ def test_udp_header_is_checked(description, message, reason):
 
 
 def test_udp_ports_and_payload_are_found():
-    seen = dissect(ipv4(MESSAGE, options=bytes(4)), "raw")["udp"]
-    assert seen == {"source": 5000, "destination": 53, "checksum": 0, "payload": 32,
-                    "payload_len": 7}  # fmt: skip
+    for behind in (b"", b"octets that UDP does not have"):
+        seen = dissect(ipv4(MESSAGE + behind, options=bytes(4)), "raw")["udp"]
+        assert seen == {"source": 5000, "destination": 53, "checksum": 0, "payload": 32,
+                        "payload_len": 7}  # fmt: skip
 
 
 def test_ipv6_requires_a_udp_checksum():
