@@ -12,8 +12,9 @@ import socket
 import numpy as np
 import pytest
 import pytricia
-from fastpath.lpm_multibit import Multibit
 from tables import internet_like
+
+from fastpath.lpm_multibit import Multibit
 
 ALGORITHMS = [Multibit]
 FACTOR = float(os.environ.get("DIALOUT_BENCH_SIZE", "1"))

@@ -148,7 +148,10 @@ class Port:
     side: str
     """`home` or `tunnel`."""
     virtual_router: str
+    networks: tuple[str, ...] = ()
+    """Prefixes that are behind a home port: packets to them are delivered there."""
     mtu: int = 1500
+    """Largest IP packet that it sends, octets, 576 to 9216."""
 
 
 @dataclass(frozen=True, slots=True)

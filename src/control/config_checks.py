@@ -15,7 +15,7 @@ class Entry:
     """One table of the file, with the values that are allowed by themselves and the defaults."""
 
     path: Path
-    values: Mapping[str, Any]
+    values: dict[str, Any]
 
 
 Report = Callable[[Path, object, str], None]

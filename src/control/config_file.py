@@ -144,10 +144,26 @@ class _Reader:
 
     def read(self, document: dict[str, Any]) -> Config:
         built = self._table((), document, ROOT)
+        self._borrow_secrets()
         check_references(self._entries, self._report)
         if self._problems:
             raise ConfigError(tuple(sorted(self._problems, key=lambda p: p.line)))
         return cast(Config, built())
+
+    def _borrow_secrets(self) -> None:
+        """A simulated RADIUS server tells its secret to who asks it; real ones have to be told."""
+        simulated = {
+            (e.values.get("address"), e.values.get("port")): e.values.get("secret")
+            for e in self._entries.get("sim.radius", [])
+        }
+        for entry in self._entries.get("radius.servers", []):
+            if entry.values.get("secret") != b"":
+                continue
+            secret = simulated.get((entry.values.get("address"), entry.values.get("port")))
+            if secret:
+                entry.values["secret"] = secret
+            else:
+                self._add((*entry.path, "secret"), "", "is missing; secret or secret_file must be given")
 
     def _report(self, path: KeyPath, value: object, allowed: str) -> None:
         self._add(path, _display(value), allowed)

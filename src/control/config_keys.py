@@ -12,11 +12,13 @@ from typing import Final
 
 from control import config
 from control.config_values import (
+    OUTCOMES,
     Check,
     absent,
     address,
     addresses,
     boolean,
+    call_outcomes,
     called_number,
     integer,
     never,
@@ -25,6 +27,7 @@ from control.config_values import (
     one_of,
     port_url,
     prefix,
+    prefixes,
     radius_reply,
     route_distinguisher,
     some_of,
@@ -148,7 +151,6 @@ ROOT: Final = Section(
                 "servers": Section(
                     config.RadiusServer,
                     secrets={"secret": 255},
-                    required_secrets=("secret",),
                     keys={"address": address(), "port": _UDP_PORT},
                 )
             },
@@ -160,6 +162,7 @@ ROOT: Final = Section(
                 "url": port_url(),
                 "side": one_of("home", "tunnel"),
                 "virtual_router": text(1, _NAME),
+                "networks": prefixes(),
                 "mtu": integer(576, 9216),
             },
         ),
@@ -191,17 +194,11 @@ ROOT: Final = Section(
                         "host_name": text(1, 255),
                         "modems": integer(0, 65535),
                         "dial_delay": number(0, 3600),
-                        "outcome": one_of(
-                            "answer",
-                            "busy",
-                            "no-carrier",
-                            "no-dial-tone",
-                            "no-answer",
-                            "reject",
-                            "silent",
-                        ),
+                        "outcome": one_of(*OUTCOMES),
+                        "outcomes": call_outcomes(),
                         "result_code": integer(1, 11),
                         "error_code": integer(0, 8),
+                        "early_data": boolean(),
                         "new_port": boolean(),
                         "sequencing": boolean(),
                         "delay": _LINE_DELAY,

@@ -14,6 +14,17 @@ from typing import Any, Final
 from control.errors import DialoutError
 
 _DIALABLE: Final = re.compile(r"[0-9*#+,A-D]{1,64}", re.ASCII)
+OUTCOMES: Final = (
+    "answer",
+    "busy",
+    "no-carrier",
+    "no-dial-tone",
+    "no-answer",
+    "reject",
+    "silent",
+)
+"""What a call may meet at a simulated LAC."""
+_OUTCOME: Final = re.compile("|".join(OUTCOMES) + r"|reject:[1-9]\d?(/\d)?", re.ASCII)
 _RD: Final = re.compile(r"([0-9]{1,10}|[0-9.]{7,15}):([0-9]{1,10})", re.ASCII)
 
 
@@ -122,6 +133,36 @@ def prefix() -> Check:
         return value
 
     return Check("an IPv4 prefix such as 10.10.0.0/16, without bits behind its length", parse)
+
+
+def prefixes() -> Check:
+    one = prefix()
+
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise Refused
+        return tuple(str(one.parse(item)) for item in value)
+
+    return Check(f"a list of which each is {one.allowed}", parse)
+
+
+def call_outcomes() -> Check:
+    def parse(value: object) -> tuple[tuple[str, str], ...]:
+        if not isinstance(value, list):
+            raise Refused
+        return tuple(_outcome_rule(item) for item in value)
+
+    names = ", ".join(OUTCOMES)
+    return Check(f'a list of [number, outcome], outcome of {names}, "reject:RESULT/ERROR"', parse)
+
+
+def _outcome_rule(item: object) -> tuple[str, str]:
+    if not isinstance(item, list) or len(item) != 2 or not all(isinstance(i, str) for i in item):
+        raise Refused
+    called, outcome = item
+    if not _DIALABLE.fullmatch(called.removesuffix("*") or "0") or not _OUTCOME.fullmatch(outcome):
+        raise Refused
+    return called, outcome
 
 
 def number_prefixes() -> Check:

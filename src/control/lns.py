@@ -111,8 +111,9 @@ class Lns:
         self._settle(now)
 
     def get_timer(self) -> float | None:
-        parts = (self.manager, *self.endpoints.values(), *self.clients.values())
-        times = [part.get_timer() for part in parts]
+        times = [self.manager.get_timer()]
+        times += [endpoint.get_timer() for endpoint in self.endpoints.values()]
+        times += [client.get_timer() for client in self.clients.values()]
         return min((when for when in times if when is not None), default=None)
 
     def l2tp_to_send(self) -> list[Datagram]:

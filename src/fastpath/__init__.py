@@ -1,1 +1,20 @@
 """The data plane: packets and tables. It knows no signalling and never imports control."""
+
+from fastpath.engine import Engine, Punt, SessionCounters
+from fastpath.lpm_multibit import Multibit
+from fastpath.ports.mem import MemPort
+from fastpath.ports.pcap import PcapPort
+from fastpath.ports.pcapng_writer import PcapngWriter
+from fastpath.verdict import REASONS, VERDICTS
+
+__all__ = [
+    "REASONS",
+    "VERDICTS",
+    "Engine",
+    "MemPort",
+    "Multibit",
+    "PcapPort",
+    "PcapngWriter",
+    "Punt",
+    "SessionCounters",
+]

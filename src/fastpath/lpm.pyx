@@ -277,6 +277,22 @@ cdef class Lpm:
             self._checked(<int> min(new, <Py_ssize_t> 0))
         return new
 
+    def next_hops_of(self, addresses, lengths):
+        """Next hop (numpy uint32) of each of many exact prefixes, 2^32-1 where there is none.
+
+        Arrays as in load; the open transaction is included.
+        """
+        cdef const uint8_t[:, ::1] keys = _octets(addresses, self.width)
+        cdef const int64_t[::1] bits = _integers(lengths, "lengths")
+        cdef Py_ssize_t i
+        if bits.shape[0] != keys.shape[0]:
+            raise ValueError(f"{keys.shape[0]} addresses, {bits.shape[0]} lengths")
+        out = np.empty(keys.shape[0], dtype=np.uint32)
+        cdef uint32_t[::1] nhs = out
+        for i in range(keys.shape[0]):
+            nhs[i] = self.exact(&keys[i, 0], <int> bits[i])
+        return out
+
     def items(self) -> list[tuple[str, int]]:
         """All (prefix, next hop), by address and length, the open transaction included."""
         cdef uint8_t* slots = store_sorted(&self.prefixes)

@@ -80,8 +80,7 @@ cdef struct trigger_table_t:
 @cython.final
 cdef class TriggerTable:
     # Entries are named by index, which control combines with the generation: generation << 32 |
-    # index is never reused for another destination. What holds a bare index (an adjacency that
-    # waits for the flush) must let go of it before the key is forgotten or finished.
+    # index is never reused for another destination.
     cdef trigger_entry_t* entries
     cdef uint32_t* buckets            # open addressing with linear probing: index or TRIGGER_NONE
     cdef uint32_t bucket_mask
@@ -102,11 +101,12 @@ cdef class TriggerTable:
     cdef int offer(self, packet_t* p, nh_t glean) noexcept nogil                    # TriggerOutcome
     # A packet for a session adjacency that still waits for the flush of `key`: joins the tail,
     # TRIGGER_BUFFERED or _DISCARDED. What glean packets of the key do now plays no part.
-    cdef int offer_tail(self, packet_t* p, uint32_t key) noexcept nogil
+    cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil
     # Takes the oldest buffered packet of a key: copies it to `into` (room for `size` octets),
-    # returns its length, 0 at the end. Packets that do not fit are dropped.
-    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size,
-                       uint64_t* ts) noexcept nogil
+    # returns its length, 0 at the end. Packets that do not fit are dropped; `flushed` says whether
+    # this one counts as forwarded or as dropped.
+    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size, uint64_t* ts,
+                       bint flushed) noexcept nogil
     # Index of the entry that a key of control names; KeyError if it is stale or was never given.
     cdef uint32_t index_of(self, object key) except TRIGGER_NONE
 

@@ -104,14 +104,16 @@ cdef class TriggerTable:
             return self._count(p.table, TRIGGER_BUFFERED)
         return self._count(p.table, TRIGGER_DISCARDED)
 
-    cdef int offer_tail(self, packet_t* p, uint32_t key) noexcept nogil:
-        if (TRIGGER_NONE < key < self.used and self.entries[key].state != TRIGGER_FREE
-                and self._keep(p, &self.entries[key])):
+    cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil:
+        cdef uint32_t index = <uint32_t> key
+        cdef trigger_entry_t* entry = &self.entries[index if index < self.used else TRIGGER_NONE]
+        if (entry.state != TRIGGER_FREE and entry.generation == key >> 32
+                and self._keep(p, entry)):
             return self._count(p.table, TRIGGER_BUFFERED)
         return self._count(p.table, TRIGGER_DISCARDED)
 
-    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size,
-                       uint64_t* ts) noexcept nogil:
+    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size, uint64_t* ts,
+                       bint flushed) noexcept nogil:
         cdef trigger_packet_t* packet
         if not TRIGGER_NONE < key < self.used:
             return 0
@@ -120,7 +122,8 @@ cdef class TriggerTable:
             if packet.len <= size:
                 memcpy(into, packet + 1, packet.len)
                 ts[0] = packet.ts
-                return self._pop(&self.entries[key], TRIGGER_FLUSHED)
+                return self._pop(&self.entries[key],
+                                 TRIGGER_FLUSHED if flushed else TRIGGER_DROPPED)
             self._pop(&self.entries[key], TRIGGER_DROPPED)
         return 0
 
@@ -361,17 +364,15 @@ cdef class TriggerTable:
 
     def offer_tail_packet(self, bytes ip_packet, key, uint64_t ts=0) -> int:
         """Offers an IP packet of a session that waits for the flush of `key`."""
-        cdef uint32_t index = self.index_of(key)
         cdef packet_t p
-        describe_ip(&p, ip_packet, self.entries[index].table, ts)
-        return self.offer_tail(&p, index)
+        describe_ip(&p, ip_packet, self.entries[self.index_of(key)].table, ts)
+        return self.offer_tail(&p, key)
 
     def take_packet(self, key) -> tuple[bytes, int] | None:
         """The oldest buffered packet of a key and its arrival time; None at the end."""
-        cdef uint32_t index = self.index_of(key)
         cdef uint8_t[DATAGRAM_MAX] octets
         cdef uint64_t ts = 0
-        cdef uint32_t length = self.take(index, octets, DATAGRAM_MAX, &ts)
+        cdef uint32_t length = self.take(self.index_of(key), octets, DATAGRAM_MAX, &ts, True)
         return (octets[:length], ts) if length else None
 
 

@@ -58,7 +58,6 @@ cpdef enum Reason:
     REASON_INNER_SOURCE         # inner source address is not routed to the session it came by
     # resources
     REASON_PUNT_FULL            # punt ring full: control plane is behind
-    REASON_NO_SESSION           # adjacency of a session that is gone
     REASON_PORT_GONE            # next hop's port is not attached
     REASON_COUNT
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastpath.dissect import LINKS, dissect, fragment, icmp_echo_reply, icmp_error
-from fastpath.verdict import REASONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fastpath.dissect import LINKS, dissect, fragment, icmp_echo_reply, icmp_error
+from fastpath.verdict import REASONS
 
 MAC = bytes(12)
 # An L2TP data message of the longest form in UDP: sound, but for the absent UDP checksum.

@@ -11,9 +11,10 @@ import struct
 from itertools import pairwise
 
 import pytest
-from fastpath.ports.pcap import PcapError, PcapPort
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fastpath.ports.pcap import PcapError, PcapPort
 
 NS = 10**9
 SNAPLEN = 262144

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fastpath.dissect import SIZES
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from control.dialout.backoff import BackOff
 from control.dialout.counters import Counters
 from control.dialout.failure import LastFailure
-from control.radius.events import DialoutGrant
 from control.fsm import ILLEGAL, Row, Table
+from control.radius.events import DialoutGrant
 
 if TYPE_CHECKING:
     from control.dialout.attempt import Attempt

@@ -137,6 +137,11 @@ cdef uint64_t _next_ns(void* state) noexcept nogil:
     return earliest
 
 
+cdef int _tx_burst(void* state, packet_t** packets, int n) noexcept nogil:
+    # The other side of a capture is not there; what would reach it is the recorder's business.
+    return n
+
+
 @cython.final
 cdef class PcapPort(Port):
     """Replays captures: `PcapPort("a.pcap", "b.pcapng")`.
@@ -171,6 +176,7 @@ cdef class PcapPort(Port):
         self.io.rx_burst = _rx_burst
         self.io.rx_consume = _rx_consume
         self.io.next_ns = _next_ns
+        self.io.tx_burst = _tx_burst
 
     def __dealloc__(self):
         free(self.c.sources)

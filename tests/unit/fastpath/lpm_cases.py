@@ -7,6 +7,7 @@ import ipaddress
 import random
 
 import numpy as np
+
 from fastpath.lpm import Lpm
 from fastpath.lpm_multibit import Multibit
 

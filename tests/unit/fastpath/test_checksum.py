@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from fastpath.dissect import checksum, header_checksum_ok, update_checksum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import internet_checksum, ipv4, sealed
+
+from fastpath.dissect import checksum, header_checksum_ok, update_checksum
 
 
 def test_example_of_rfc_1071():

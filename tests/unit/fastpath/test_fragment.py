@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fastpath.dissect import dissect, fragment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import ipv4, sealed
+
+from fastpath.dissect import dissect, fragment
 
 RECORD_ROUTE = b"\x07\x07\x04\x00\x00\x00\x00"  # not copied
 SOURCE_ROUTE = b"\x83\x07\x04\xc0\x00\x02\x09"  # copied

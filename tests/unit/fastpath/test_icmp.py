@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 
 import pytest
-from fastpath.dissect import bucket, dissect, icmp_echo_reply, icmp_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import echo_request, internet_checksum, ipv4, sealed, udp
+
+from fastpath.dissect import bucket, dissect, icmp_echo_reply, icmp_error
 
 US = 0x0A000001
 SECOND = 10**9

@@ -7,7 +7,6 @@ import socket
 
 import pytest
 import pytricia
-from fastpath.lpm import Lpm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lpm_cases import (
@@ -24,6 +23,8 @@ from lpm_cases import (
     rolled_back,
     text,
 )
+
+from fastpath.lpm import Lpm
 
 pytestmark = [
     pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.__name__),

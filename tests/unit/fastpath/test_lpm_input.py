@@ -6,8 +6,9 @@ import ipaddress
 
 import numpy as np
 import pytest
-from fastpath.lpm import Lpm
 from lpm_cases import ALGORITHMS, FAMILIES, INSIDE, ROWS, octets
+
+from fastpath.lpm import Lpm
 
 pytestmark = [
     pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.__name__),

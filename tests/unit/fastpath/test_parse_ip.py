@@ -6,10 +6,11 @@ import ipaddress
 import struct
 
 import pytest
-from fastpath.dissect import dissect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import internet_checksum, ipv4, ipv6, sealed, udp, udp_in
+
+from fastpath.dissect import dissect
 
 GOOD = ipv4(b"payload!", proto=99)
 

@@ -6,10 +6,11 @@ import itertools
 import struct
 
 import pytest
-from fastpath.dissect import dissect, l2tp_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import ipv4, udp
+
+from fastpath.dissect import dissect, l2tp_header
 
 FORMS = list(itertools.product([False, True], repeat=4))
 

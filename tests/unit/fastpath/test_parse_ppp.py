@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fastpath.dissect import ppp_header
 
 # (description, frame, protocol, offset of the payload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from fastpath.ports.mem import MemPort
 
 MAXIMUM = 262144

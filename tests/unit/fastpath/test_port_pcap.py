@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from fastpath.ports.linktype import LINKS
-from fastpath.ports.pcap import PcapError, PcapPort
 from pcap_bytes import (
     NS,
     SNAPLEN,
@@ -19,6 +17,9 @@ from pcap_bytes import (
     record,
     section,
 )
+
+from fastpath.ports.linktype import LINKS
+from fastpath.ports.pcap import PcapError, PcapPort
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

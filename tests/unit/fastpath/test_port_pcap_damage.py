@@ -6,7 +6,6 @@ import os
 import struct
 
 import pytest
-from fastpath.ports.pcap import PcapPort
 from pcap_bytes import (
     SNAPLEN,
     block,
@@ -21,6 +20,8 @@ from pcap_bytes import (
     section,
     simple,
 )
+
+from fastpath.ports.pcap import PcapPort
 
 WHOLE = record(1000, b"first") + record(2000, b"second")
 AT = 24 + len(WHOLE)

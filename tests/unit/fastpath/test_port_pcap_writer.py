@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 from fastpath.ports.linktype import LINKS
 from fastpath.ports.pcap import PcapPort
 from fastpath.ports.pcap_writer import PcapWriter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 
 import pytest
-from fastpath.ports.pcap import PcapPort
 from pcap_bytes import (
     NS,
     block,
@@ -17,6 +16,8 @@ from pcap_bytes import (
     section,
     simple,
 )
+
+from fastpath.ports.pcap import PcapPort
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -6,8 +6,9 @@ import random
 import struct
 
 import pytest
-from fastpath.trigger import TriggerRecord, TriggerTable
 from trigger_cases import ADMITTED, BUFFERED, DISCARDED, ICMP, MISSED, UDP, ip4, ip6
+
+from fastpath.trigger import TriggerRecord, TriggerTable
 
 GLEAN = 7
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from fastpath.trigger import COUNTERS, OUTCOMES, TriggerTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trigger_cases import ADMITTED, BUFFERED, DISCARDED, MISSED, ip4
+
+from fastpath.trigger import COUNTERS, OUTCOMES, TriggerTable
 
 
 class Model:

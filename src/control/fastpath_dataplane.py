@@ -1,0 +1,169 @@
+"""The data plane that the control plane drives: control.dataplane's protocol on a fastpath Engine.
+
+It translates; it decides nothing. Times toward control are seconds, inside the engine nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from control.config import Config
+from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEvent
+from fastpath.engine import Engine
+
+NANOSECONDS = 1_000_000_000
+
+
+class _Transaction:
+    """Control's view of one open transaction of the engine."""
+
+    def __init__(self, inner: Any, tunnel_port: int, tables: Mapping[int, int]) -> None:
+        self._inner = inner
+        self._tunnel_port = tunnel_port
+        self._tables = tables
+
+    def add_route(self, table: int, prefix: str, nh: NextHop) -> None:
+        self._inner.add_route(self._tables[table], prefix, nh)
+
+    def delete_route(self, table: int, prefix: str) -> None:
+        self._inner.delete_route(self._tables[table], prefix)
+
+    def add_glean(self, table: int, prefix: str) -> NextHop:
+        nh: int = self._inner.add_adjacency("glean", table=self._tables[table])
+        return nh
+
+    def add_session(self, spec: SessionSpec) -> NextHop:
+        nh: int = self._inner.add_session(
+            table=self._tables[spec.table],
+            local=spec.local,
+            peer=spec.peer,
+            tunnel=spec.tunnel,
+            session=spec.session,
+            port=self._tunnel_port,
+            **_header(spec),
+        )
+        return nh
+
+    def update_session(self, nh: NextHop, spec: SessionSpec) -> None:
+        self._inner.update_session(nh, **_header(spec))
+
+    def delete_adjacency(self, nh: NextHop) -> None:
+        self._inner.delete_adjacency(nh)
+
+    def hold(self, nh: NextHop, key: int) -> None:
+        self._inner.hold(nh, key)
+
+    def resolve(self, table: int, destination: str) -> NextHop:
+        nh: int = self._inner.resolve(self._tables[table], destination)
+        return nh
+
+
+def _header(spec: SessionSpec) -> dict[str, Any]:
+    """What decides the form of the headers: the arguments add_session and update_session share."""
+    return {
+        "peer_tunnel": spec.peer_tunnel,
+        "peer_session": spec.peer_session,
+        "mtu": spec.mtu,
+        "acfc": spec.acfc,
+        "pfc": spec.pfc,
+        "sequencing": spec.sequencing,
+        "udp_checksum": spec.udp_checksum,
+        "tos": spec.tos,
+        "df": spec.df,
+    }
+
+
+class FastpathDataplane:
+    """control.dataplane.Dataplane on one engine.
+
+    tables: the engine's table by the virtual router's table number; now: the time in seconds.
+    """
+
+    def __init__(
+        self, engine: Engine, tunnel_port: int, tables: Mapping[int, int], now: Callable[[], float]
+    ) -> None:
+        self._engine = engine
+        self._tunnel_port = tunnel_port
+        self._tables = tables
+        self._numbers = {index: number for number, index in tables.items()}
+        self._now = now
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        with self._engine.transaction() as inner:
+            yield _Transaction(inner, self._tunnel_port, self._tables)
+
+    def resolve(self, table: int, destination: str) -> NextHop:
+        nh: int = self._engine.resolve(self._tables[table], destination)
+        return nh
+
+    def trigger_hold(self, key: int) -> None:
+        self._engine.triggers.hold(key)
+
+    def trigger_discard(self, key: int) -> None:
+        self._engine.triggers.discard(key)
+
+    def trigger_flush(self, key: int, nh: NextHop) -> int:
+        sent: int = self._engine.flush_trigger(key, nh, self._now_ns())
+        return sent
+
+    def trigger_drop(self, key: int) -> int:
+        dropped: int = self._engine.drop_trigger(key, forget=False)
+        return dropped
+
+    def trigger_forget(self, key: int) -> int:
+        dropped: int = self._engine.drop_trigger(key, forget=True)
+        return dropped
+
+    def send_ppp(self, nh: NextHop, frame: bytes) -> None:
+        self._engine.inject(frame, nh, self._now_ns())
+
+    def session_counters(self, nh: NextHop) -> SessionCounters:
+        c = self._engine.session_counters(nh)
+        return SessionCounters(
+            packets_in=c.packets_in,
+            octets_in=c.octets_in,
+            packets_out=c.packets_out,
+            octets_out=c.octets_out,
+            last_activity=c.last_ns / NANOSECONDS,
+        )
+
+    def trigger_events(self, most: int = 1024) -> list[TriggerEvent]:
+        """Triggers that were admitted since the last call, oldest first."""
+        return [
+            TriggerEvent(
+                key=r.key,
+                table=self._numbers[r.table],
+                glean=r.glean,
+                destination=r.destination,
+                source=r.source,
+                protocol=r.protocol,
+                source_port=r.source_port,
+                destination_port=r.destination_port,
+            )
+            for r in self._engine.triggers.events(most)
+        ]
+
+    def _now_ns(self) -> int:
+        return round(self._now() * NANOSECONDS)
+
+
+def build_tables(engine: Engine, config: Config) -> dict[int, int]:
+    """Makes a routing table for each virtual router, its local address routed to ourselves.
+
+    Returns the engine's table by table number. Without virtual routers there is one, number 0.
+    """
+    tables: dict[int, int] = {}
+    for router in config.virtual_router:
+        tables[router.table] = engine.add_table(router.name, router.local_address or None)
+        engine.triggers.set_limits(tables[router.table], router.max_buffered_triggers, 65536)
+    if not tables:
+        tables[0] = engine.add_table("default")
+    with engine.transaction() as t:
+        for router in config.virtual_router:
+            if router.local_address:
+                local = t.add_adjacency("local", tunnel=True)
+                t.add_route(tables[router.table], f"{router.local_address}/32", local)
+    return tables

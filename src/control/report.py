@@ -1,0 +1,145 @@
+"""What a replay tells: the timeline as it happens, the summary, and the report as JSON.
+
+No wall-clock figure is in the report: equal input makes an equal report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from control.dialout import events
+from control.version import __version__
+
+if TYPE_CHECKING:
+    from control.replay import Replay
+
+PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP"}
+STAGES = {
+    "lcp": "LCP opened",
+    "peer authenticated": "peer authenticated to us",
+    "authenticated to peer": "we authenticated to the peer",
+    "ipcp": "IPCP opened",
+}
+
+
+def timeline_row(event: events.Event) -> tuple[str, str]:
+    """What happened and the particulars, in words."""
+    match event:
+        case events.TriggerReceived():
+            protocol = PROTOCOLS.get(event.protocol, f"protocol {event.protocol}")
+            return "trigger", f"{protocol} {event.source} -> {event.destination}, {event.target}"
+        case events.SessionStateChanged():
+            why = f"  ({event.why})" if event.why else ""
+            return "session", f"{event.destination}: {event.old.name} -> {event.new.name}{why}"
+        case events.RadiusAsked():
+            return "RADIUS", f"Access-Request to {event.group}: {event.purpose}"
+        case events.CallPlaced():
+            return "call", f"number {event.number} by LAC {event.lac}"
+        case events.CallAnswered():
+            ids = f"tunnel {event.tunnel} session {event.session}"
+            return "call", f"answered: {ids}, {event.connect_speed} bps"
+        case events.CallFailed():
+            return "call failed", str(event.failure)
+        case events.LinkProgress():
+            return "PPP", STAGES.get(event.stage, event.stage) + _tail(event.detail)
+        case events.AccessRouteInstalled():
+            return "route", "access route " + ", ".join(event.prefixes) + " installed and verified"
+        case events.AccessRouteRemoved():
+            return "route", "access route " + ", ".join(event.prefixes) + " removed"
+        case events.TriggersFlushed():
+            return "triggers", f"{event.packets} buffered packets forwarded"
+        case events.TriggersDropped():
+            return "triggers", f"{event.packets} buffered packets dropped"
+        case events.TunnelUp():
+            return "tunnel", f"up: {event.tunnel} <-> {event.peer_tunnel} at {event.host_name}"
+        case events.TunnelDown():
+            return "tunnel", f"{event.tunnel} to {event.lac} down: {event.why}"
+        case events.TargetStateChanged():
+            return "target", f"{event.target}: {event.state}{_tail(event.why)}"
+
+
+def _tail(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def timeline_line(event: events.Event) -> str:
+    what, particulars = timeline_row(event)
+    return f"{event.time:10.3f}  {what:<12}{particulars}"
+
+
+def plain(value: Any) -> Any:
+    """A value of dataclasses and enums as JSON takes it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return round(value, 9)
+    if isinstance(value, bytes):
+        return value.hex()
+    return value
+
+
+def counters(replay: Replay) -> dict[str, Any]:
+    """Verdicts, drop reasons that occurred, and the engine's other counters."""
+    record = replay.engine.counters()
+    reasons = {n: int(record["reason"][n]) for n in record.dtype["reason"].names}
+    return {
+        "verdicts": {n: int(record["verdict"][n]) for n in record.dtype["verdict"].names},
+        "drop_reasons": {n: c for n, c in reasons.items() if c},
+        "counters": {n: int(record[n]) for n in record.dtype.names[2:]},
+    }
+
+
+def report(replay: Replay, timeline: list[events.Event]) -> dict[str, Any]:
+    """Everything a replay came to."""
+    now = replay.clock.now
+    lns = replay.lns
+    outcome = replay.outcome
+    counts = counters(replay)
+    return {
+        "dialout": __version__,
+        "seed": replay.seed,
+        "started_at": replay.started_at.isoformat(),
+        "packets": outcome.packets,
+        "octets": outcome.octets,
+        "limited": outcome.limited,
+        "virtual_seconds": round(outcome.seconds, 9),
+        "errors": [
+            {"file": os.path.basename(e.path), "offset": e.offset, "reason": e.reason}
+            for e in outcome.errors
+        ],
+        "accounted_for": sum(counts["verdicts"].values()) == counts["counters"]["received"],
+        **counts,
+        "chassis": plain(lns.chassis(now)),
+        "virtual_routers": plain(lns.virtual_routers(now)),
+        "targets": plain(lns.targets(now)),
+        "sessions": plain(lns.sessions(now)),
+        "calls": plain(lns.calls()),
+        "timeline": [{"event": type(e).__name__, **plain(e)} for e in timeline],
+        "simulated": plain(replay.network.report()),
+    }
+
+
+def summary(data: dict[str, Any]) -> Iterator[str]:
+    """The table at the end, line by line."""
+    counts = data["counters"]
+    yield f"{'packets read':<28}{data['packets']:>12,}"
+    yield f"{'virtual time':<28}{data['virtual_seconds']:>12.3f} s"
+    for name, value in data["verdicts"].items():
+        yield f"  {name:<26}{value:>12,}"
+    for name, value in data["drop_reasons"].items():
+        yield f"    {name:<24}{value:>12,}"
+    yield f"{'encapsulated':<28}{counts['encapsulated']:>12,}"
+    yield f"{'decapsulated':<28}{counts['decapsulated']:>12,}"
+    yield f"{'buffered triggers sent':<28}{counts['triggers_flushed']:>12,}"
+    if not data["accounted_for"]:
+        yield "received packets and verdicts do not add up: this is a defect, please report it"

@@ -1,0 +1,61 @@
+# The way out: handlers of packets that leave, the transmit queues of the ports, the slow path's
+# answers, and the capture of what passed.
+
+from fastpath.adjacency cimport adjacency_t
+from fastpath.counters cimport counters_t
+from fastpath.forwarding cimport Forwarding
+from fastpath.icmp cimport bucket_t
+from fastpath.packet cimport packet_t
+from fastpath.ports.port cimport capture_io, port_io
+from fastpath.types cimport nh_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    PORTS_MAX = 64
+    QUEUE_MAX = 256           # packets that wait for one tx_burst
+    EXTRA_MAX = 256           # packets made here between two flushes
+    ARENA_SIZE = 1 << 20      # copies of packets that cannot be changed in place
+
+cdef struct port_entry_t:
+    port_io* io               # NULL: detached
+    uint16_t table
+    uint64_t rx_packets
+    uint64_t rx_octets
+    uint64_t tx_packets
+    uint64_t tx_octets
+    uint64_t tx_refused
+    int queued
+    packet_t* queue[QUEUE_MAX]
+
+cdef class Output:
+    cdef Forwarding _forwarding
+    cdef readonly object record      # numpy array that owns the counters
+    cdef counters_t* counters
+    cdef port_entry_t port[PORTS_MAX]
+    cdef int ports
+    cdef capture_io* capture  # NULL: none
+    cdef bucket_t errors      # ICMP errors
+    cdef bucket_t echoes      # echo replies
+    cdef const char* comment  # of what is sent next; NULL: its verdict
+    cdef uint8_t _whole[65536]    # source of fragments
+    cdef uint8_t* _arena
+    cdef uint32_t _arena_used
+    cdef packet_t _extra[EXTRA_MAX]
+    cdef int _extra_used
+    cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil
+    cdef void forward(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void deliver(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef int forward_held(self, packet_t* p, adjacency_t* a, uint64_t now) noexcept nogil
+    cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void _own(self, packet_t* p) noexcept nogil
+    cdef void send(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil
+    cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil
+    cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void _send_generated(self, packet_t* p, uint16_t table) noexcept nogil
+    cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil
+    cdef void _transmit(self, port_entry_t* entry) noexcept nogil
+    cdef int echo(self, packet_t* p) noexcept nogil
+    cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil
+    cdef void flush(self) noexcept nogil

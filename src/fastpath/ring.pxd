@@ -1,0 +1,27 @@
+# The punt ring: records of any length from the data plane to the control plane, one writer and one
+# reader. Full means the record is refused, never that an older one is lost.
+
+from fastpath.types cimport addr_t, nh_t, table_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef struct punt_t:           # head of a record; `len` octets of packet follow
+    uint64_t ts
+    uint32_t size             # whole record, a multiple of 8
+    uint32_t len
+    uint32_t source           # IPv4, host byte order
+    uint32_t destination
+    nh_t nh                   # session adjacency, for a PPP frame
+    table_t table
+    uint16_t source_port
+    uint16_t destination_port
+    uint8_t verdict           # which VERDICT_PUNT_* it is
+    uint8_t skip              # 1: nothing but the unused rest of the ring follows
+
+cdef class PuntRing:
+    cdef uint8_t* _base
+    cdef uint64_t _size       # power of two
+    cdef uint64_t head        # octets written so far
+    cdef uint64_t tail        # octets read so far
+    cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil   # 0: full
+    cdef punt_t* peek(self) noexcept nogil                                          # NULL: empty
+    cdef void pop(self) noexcept nogil

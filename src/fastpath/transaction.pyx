@@ -1,0 +1,349 @@
+"""Transactions: any number of changes that packets see together, or not at all.
+
+Everything that can fail fails while the transaction is open or first thing at its commit; then the
+routes are published, table by table, between two bursts.
+"""
+
+from fastpath.adjacency cimport (
+    ADJ_COPY_TOS, ADJ_DONT_FRAGMENT, ADJ_DROP, ADJ_FREE, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL,
+    ADJ_SEQUENCE, ADJ_SESSION, ADJ_TUNNEL, ADJ_UDP_CHECKSUM, REWRITE_MAX, adjacency_t)
+from fastpath.address cimport ADDRESS_OCTETS, read_address, read_prefix
+from fastpath.rewrite cimport build_rewrite, outer_t
+from fastpath.session cimport session_entry_t, session_find, session_key
+from fastpath.types cimport DATAGRAM_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID, nh_t
+from fastpath.wire cimport load_be32
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+import numpy as np
+
+_KINDS = {"drop": ADJ_DROP, "local": ADJ_LOCAL, "glean": ADJ_GLEAN, "ip": ADJ_IP}
+
+
+cdef class Transaction:
+    """Made by Engine.transaction(); used in a `with` block, which commits, or rolls back if it
+    raises."""
+
+    def __cinit__(self, Forwarding forwarding, close):
+        self._forwarding = forwarding
+        self._close = close
+        self._open = True
+        self._touched = {}
+        self._references = {}
+        self._new_adjacencies = []
+        self._new_sessions = {}
+        self._deleted = {}
+        self._staged = []
+
+    def __enter__(self):
+        self._check_open()
+        return self
+
+    def __exit__(self, kind, value, traceback) -> None:
+        if not self._open:
+            return
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    # Routes ---------------------------------------------------------------------------------
+
+    def add_route(self, int table, str prefix, nh: int) -> None:
+        """Routes a prefix to a next hop; an equal prefix is replaced.
+
+        Raises ValueError for a prefix with host bits or out of range, KeyError for an unknown
+        table or next hop.
+        """
+        cdef uint8_t[ADDRESS_OCTETS] octets
+        cdef int family = INET6 if ":" in prefix else INET
+        cdef int length = read_prefix(family, prefix, octets)
+        cdef Lpm lpm
+        cdef nh_t old
+        self._check_next_hop(nh)
+        lpm = self._lpm(table, family)
+        old = lpm.exact(octets, length)
+        lpm.add(octets, length, nh)
+        if old != NH_INVALID:
+            self._references[old] = self._references.get(old, 0) - 1
+        self._references[nh] = self._references.get(nh, 0) + 1
+
+    def delete_route(self, int table, str prefix) -> None:
+        """Takes a prefix out. Raises KeyError if it is not there."""
+        cdef uint8_t[ADDRESS_OCTETS] octets
+        cdef int family = INET6 if ":" in prefix else INET
+        cdef int length = read_prefix(family, prefix, octets)
+        cdef Lpm lpm = self._lpm(table, family)
+        cdef nh_t old
+        old = lpm.exact(octets, length)
+        if old == NH_INVALID:
+            raise KeyError(f"no route {prefix} in table {table}")
+        lpm.delete(octets, length)
+        self._references[old] = self._references.get(old, 0) - 1
+
+    def add_routes(self, int table, addresses, lengths, next_hops) -> None:
+        """Routes many prefixes at once: arrays of n.
+
+        addresses: uint32 in host byte order (IPv4) or uint8 of shape (n, 16) (IPv6); lengths:
+        integers; next_hops: integers; no prefix twice. Raises as add_route, naming the first bad
+        row, and then nothing of them is changed.
+        """
+        cdef int family = INET if np.ndim(addresses) == 1 else INET6
+        cdef Lpm lpm = self._lpm(table, family)
+        values, counts = np.unique(np.asarray(next_hops), return_counts=True)
+        for nh in values:
+            self._check_next_hop(int(nh))
+        replaced = lpm.next_hops_of(addresses, lengths)
+        lpm.load(addresses, lengths, next_hops)
+        for nh, count in zip(values, counts, strict=True):
+            self._references[int(nh)] = self._references.get(int(nh), 0) + int(count)
+        for nh, count in zip(*np.unique(replaced, return_counts=True), strict=True):
+            if nh != NH_INVALID:
+                self._references[int(nh)] = self._references.get(int(nh), 0) - int(count)
+
+    def resolve(self, int table, str destination) -> int:
+        """Next hop of an address, the changes of this transaction included; 0 if there is none."""
+        cdef uint8_t[ADDRESS_OCTETS] octets
+        cdef int family = INET6 if ":" in destination else INET
+        read_address(family, destination, octets)
+        return self._lpm(table, family).resolve(octets)
+
+    # Adjacencies ----------------------------------------------------------------------------
+
+    def add_adjacency(self, str kind, *, int table=0, int port=0xFFFF, int mtu=1500,
+                      bint tunnel=False) -> int:
+        """A new adjacency of kind `drop`, `local`, `glean` or `ip`; returns its next hop index.
+
+        `ip` leaves by `port` and takes packets up to `mtu` octets; `tunnel` makes a `local` address
+        one at which UDP 1701 is L2TP; `table` is the routing table of a `glean`.
+        """
+        cdef nh_t nh
+        cdef adjacency_t* a
+        self._check_open()
+        if kind not in _KINDS:
+            raise ValueError(f"kind {kind!r} is not one of {', '.join(_KINDS)}")
+        if not 68 <= mtu <= DATAGRAM_MAX:
+            raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX}")
+        self._forwarding.check_table(table)
+        nh = self._forwarding.adjacencies.allocate()
+        a = &self._forwarding.adjacencies.at[nh]
+        a.kind = _KINDS[kind]
+        a.flags = ADJ_TUNNEL if tunnel else 0
+        a.table = table
+        a.port = port
+        a.mtu = mtu
+        a.session = SESSION_INVALID
+        self._new_adjacencies.append(nh)
+        return nh
+
+    def add_session(self, *, int table, local, peer, int tunnel, int session, int peer_tunnel,
+                    int peer_session, int port, int mtu=1460, bint acfc=False, bint pfc=False,
+                    bint sequencing=False, bint udp_checksum=True, tos=None, bint df=True) -> int:
+        """An L2TP session: encapsulates toward `peer`, accepts from it; returns its next hop index.
+
+        local and peer: (IPv4 address, UDP port); tunnel and session: our ids, 1..65535; mtu:
+        largest inner packet, octets; tos: outer TOS octet, None copies the inner one; port: where
+        it leaves. Raises ValueError for a value out of range or ids that are in use.
+        """
+        cdef nh_t nh
+        cdef adjacency_t* a
+        cdef session_entry_t* entry
+        cdef uint32_t index
+        cdef object key
+        cdef uint8_t[ADDRESS_OCTETS] ours, theirs
+        read_address(INET, local[0], ours)
+        read_address(INET, peer[0], theirs)
+        self._check_open()
+        self._forwarding.check_table(table)
+        for value, what in ((tunnel, "tunnel id"), (session, "session id"),
+                            (peer_tunnel, "peer tunnel id"), (peer_session, "peer session id"),
+                            (local[1], "local UDP port"), (peer[1], "peer UDP port")):
+            if not 1 <= value <= 0xFFFF:
+                raise ValueError(f"{what} {value} is not 1..65535")
+        key = session_key(load_be32(ours), tunnel, session)
+        if ((session_find(&self._forwarding.sessions.map, key) != SESSION_INVALID
+             and key not in self._deleted.values()) or key in self._new_sessions.values()):
+            raise ValueError(f"tunnel {tunnel} session {session} at {local[0]} is in use")
+        _check_rewrite(mtu, tos)
+        index = self._forwarding.sessions.allocate()
+        try:
+            nh = self._forwarding.adjacencies.allocate()
+        except MemoryError:
+            self._forwarding.sessions.release(index)
+            raise
+        a = &self._forwarding.adjacencies.at[nh]
+        a.kind = ADJ_SESSION
+        a.session = index
+        a.table = table
+        a.port = port
+        entry = &self._forwarding.sessions.map.at[index]
+        entry.local = load_be32(ours)
+        entry.peer = load_be32(theirs)
+        entry.local_port = local[1]
+        entry.peer_port = peer[1]
+        entry.tunnel = tunnel
+        entry.session = session
+        entry.nh = nh
+        entry.table = table
+        _shape(a, entry, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
+               tos, df)
+        self._new_adjacencies.append(nh)
+        self._new_sessions[nh] = key
+        return nh
+
+    def update_session(self, nh: int, *, int peer_tunnel, int peer_session, int mtu=1460,
+                       bint acfc=False, bint pfc=False, bint sequencing=False,
+                       bint udp_checksum=True, tos=None, bint df=True) -> None:
+        """New header form and MTU for a session; ids, addresses and ports stay. As add_session."""
+        self._check_session(nh)
+        _check_rewrite(mtu, tos)
+        self._staged.append((_update, (self._forwarding, nh, peer_tunnel, peer_session, mtu, acfc,
+                                       pfc, sequencing, udp_checksum, tos, df)))
+
+    def hold(self, nh: int, key: int) -> None:
+        """From the commit on packets for this session join the buffer of a trigger key, until
+        flush."""
+        self._check_session(nh)
+        self._staged.append((_hold, (self._forwarding, nh, key)))
+
+    def delete_adjacency(self, nh: int) -> None:
+        """Deletes an adjacency, and its session. At the commit no route may lead to it."""
+        cdef adjacency_t* a
+        cdef session_entry_t* entry
+        self._check_next_hop(nh)
+        if nh == NH_DROP:
+            raise ValueError("next hop 0 is permanent")
+        a = self._forwarding.adjacencies.get(nh)
+        self._deleted[nh] = None
+        if a.kind == ADJ_SESSION:
+            entry = &self._forwarding.sessions.map.at[a.session]
+            self._deleted[nh] = session_key(entry.local, entry.tunnel, entry.session)
+
+    # End ------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Makes the changes visible. Raises ValueError, changing nothing, if a route would dangle.
+        """
+        self._check_open()
+        try:
+            for nh in self._deleted:
+                left = (self._forwarding.adjacencies.get(nh).references
+                        + self._references.get(nh, 0))
+                if left:
+                    raise ValueError(f"next hop {nh} is deleted, but {left} routes lead to it")
+        except Exception:
+            self._rollback()
+            raise
+        self._commit()
+
+    def rollback(self) -> None:
+        """Gives all changes up."""
+        self._check_open()
+        self._rollback()
+
+    cdef int _commit(self) except -1:
+        cdef Forwarding f = self._forwarding
+        cdef adjacency_t* a
+        cdef Lpm lpm
+        for nh, change in self._references.items():
+            f.adjacencies.at[nh].references += <int>change
+        for nh, key in self._deleted.items():
+            if key is not None and nh not in self._new_sessions:
+                f.sessions.remove(f.adjacencies.at[nh].session)
+        for nh in self._new_sessions:
+            if nh not in self._deleted:
+                f.sessions.insert(f.adjacencies.at[nh].session)
+        for function, arguments in self._staged:
+            function(*arguments)
+        for lpm in self._touched.values():
+            lpm.commit()
+        for nh in self._deleted:
+            a = &f.adjacencies.at[nh]
+            if a.kind == ADJ_SESSION:
+                f.sessions.release(a.session)
+            f.adjacencies.release(nh)
+        self._open = False
+        self._close()
+        return 0
+
+    cdef int _rollback(self) except -1:
+        cdef Forwarding f = self._forwarding
+        cdef Lpm lpm
+        for lpm in self._touched.values():
+            lpm.rollback()
+        for nh in self._new_adjacencies:
+            if f.adjacencies.at[nh].kind == ADJ_SESSION:
+                f.sessions.release(f.adjacencies.at[nh].session)
+            f.adjacencies.release(nh)
+        self._open = False
+        self._close()
+        return 0
+
+    cdef int _check_open(self) except -1:
+        if not self._open:
+            raise RuntimeError("this transaction has ended")
+        return 0
+
+    cdef int _check_next_hop(self, nh) except -1:
+        self._check_open()
+        self._forwarding.adjacencies.get(nh)
+        if nh in self._deleted:
+            raise KeyError(f"next hop {nh} is deleted in this transaction")
+        return 0
+
+    def _check_session(self, nh: int) -> None:
+        self._check_next_hop(nh)
+        if self._forwarding.adjacencies.get(nh).kind != ADJ_SESSION:
+            raise ValueError(f"next hop {nh} is not a session")
+
+    cdef Lpm _lpm(self, int table, int family):
+        cdef Lpm lpm
+        self._check_open()
+        lpm = self._forwarding.lpm(table, family)
+        if (table, family) not in self._touched:
+            lpm.begin()
+            self._touched[table, family] = lpm
+        return lpm
+
+
+def _check_rewrite(int mtu, tos) -> None:
+    if not 68 <= mtu <= DATAGRAM_MAX - REWRITE_MAX:
+        raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX - REWRITE_MAX}")
+    if tos is not None and not 0 <= tos <= 255:
+        raise ValueError(f"tos {tos} is not 0..255")
+
+
+cdef int _shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, uint16_t peer_session,
+                int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, tos,
+                bint df) except -1:
+    """Gives an adjacency its rewrite."""
+    cdef outer_t outer
+    a.mtu = mtu
+    a.flags = a.flags & ADJ_HOLD
+    a.flags |= ADJ_SEQUENCE if sequencing else 0
+    a.flags |= ADJ_UDP_CHECKSUM if udp_checksum else 0
+    a.flags |= ADJ_DONT_FRAGMENT if df else 0
+    a.flags |= ADJ_COPY_TOS if tos is None else 0
+    outer.local = entry.local
+    outer.peer = entry.peer
+    outer.local_port = entry.local_port
+    outer.peer_port = entry.peer_port
+    outer.peer_tunnel = peer_tunnel
+    outer.peer_session = peer_session
+    outer.tos = tos or 0
+    outer.acfc = acfc
+    outer.pfc = pfc
+    build_rewrite(a, &outer)
+    return 0
+
+
+def _update(Forwarding f, nh, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
+            tos, df) -> None:
+    cdef adjacency_t* a = f.adjacencies.get(nh)
+    _shape(a, &f.sessions.map.at[a.session], peer_tunnel, peer_session, mtu, acfc, pfc, sequencing,
+           udp_checksum, tos, df)
+
+
+def _hold(Forwarding f, nh, key) -> None:
+    cdef adjacency_t* a = f.adjacencies.get(nh)
+    a.hold = key
+    a.flags |= ADJ_HOLD
