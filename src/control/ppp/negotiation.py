@@ -80,6 +80,7 @@ class Negotiation:
         self._refusals_sent = 0
         self._refusals_taken = 0
         self._acknowledged: Packet | None = None
+        self._refused: Packet | None = None
         self._opened_at = 0.0
         self._reason = b""
 
@@ -329,7 +330,9 @@ class Negotiation:
             data = encode_options(answer.rejects)
             self.send(Code.CONFIGURE_REJECT, packet.identifier, data)
         else:
-            self._naks += 1
+            # A repeated request has not seen our Nak: it shows a bad line, not a stubborn peer.
+            self._naks += packet != self._refused
+            self._refused = packet
             data = encode_options(wanted for _, wanted in answer.naks)
             self.send(Code.CONFIGURE_NAK, packet.identifier, data)
 

@@ -26,8 +26,8 @@ def address(text: str) -> bytes:
     return b"\x03\x06" + bytes(int(part) for part in text.split("."))
 
 
-def exchange(wire: Wire, data: bytes) -> Packet:
-    wire.give(IPCP, 1, 9, data)
+def exchange(wire: Wire, data: bytes, identifier: int = 9) -> Packet:
+    wire.give(IPCP, 1, identifier, data)
     return wire.sent()[-1][1]
 
 
@@ -87,11 +87,17 @@ def test_option_of_the_peer_is_answered(
 
 def test_peer_that_insists_on_another_address_is_rejected_and_may_go_without() -> None:
     wire = ipcp(**ASSIGNED)
-    codes = [exchange(wire, address("10.2.2.2")).code for _ in range(6)]
+    codes = [exchange(wire, address("10.2.2.2"), identifier).code for identifier in range(6)]
     assert codes == [3, 3, 3, 3, 3, 4]
     assert exchange(wire, b"").code == 2
     wire.give(IPCP, 2, wire.request.identifier, wire.request.data)
     assert wire.last(NetworkOpened) == NetworkOpened("10.0.0.1", "10.1.1.1")
+
+
+def test_repeated_request_does_not_count_as_insisting() -> None:
+    wire = ipcp(**ASSIGNED)
+    codes = [exchange(wire, address("0.0.0.0")).code for _ in range(8)]
+    assert codes == [3] * 8
 
 
 def test_peer_that_goes_on_insisting_ends_the_link() -> None:
