@@ -14,7 +14,6 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from random import Random
 from typing import Final
 
 from control.errors import DecodeError
@@ -30,6 +29,7 @@ from control.ppp.authentication import (
 from control.ppp.config import MAXIMUM_NAME, LinkConfig
 from control.ppp.events import AuthenticationRequested, LinkClosed
 from control.ppp.frame import Packet
+from control.ppp.randomness import Randomness
 
 DIGEST_OCTETS: Final = 16
 CHALLENGE_OCTETS: Final = 16
@@ -85,7 +85,7 @@ class ChapAuthenticator(Authenticator):
         config: LinkConfig,
         counters: Counter[str],
         requests: Iterator[int],
-        rng: Random,
+        rng: Randomness,
         challenges: deque[bytes],
     ) -> None:
         super().__init__(config, counters)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from enum import IntEnum
-from random import Random
 from typing import Final
 
 from control.ppp.automaton import State
@@ -17,6 +16,7 @@ from control.ppp.events import LinkClosed
 from control.ppp.frame import Packet, Protocol
 from control.ppp.lcp_policy import LcpPolicy
 from control.ppp.negotiation import Code, Negotiation, Signal
+from control.ppp.randomness import Randomness
 from control.ppp.rate import TokenBucket
 
 
@@ -45,7 +45,7 @@ _MAINTENANCE: Final = frozenset(LinkCode)
 class Lcp:
     """LCP of one link."""
 
-    def __init__(self, config: LinkConfig, rng: Random, counters: Counter[str]) -> None:
+    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
         self.policy = LcpPolicy(config, rng, counters)
         self.negotiation = Negotiation("lcp", config, self.policy, counters)
         self.rejected: deque[int] = deque()

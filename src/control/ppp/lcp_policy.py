@@ -6,7 +6,6 @@ Our own address map, quality protocol, callback and multilink are never asked fo
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
 from typing import Final
 
 from control.errors import DecodeError
@@ -14,6 +13,7 @@ from control.ppp.config import DEFAULT_MRU, MINIMUM_MRU, LinkConfig
 from control.ppp.events import LinkClosed
 from control.ppp.options import ACCM, ACFC, AUTH, LCP_OPTIONS, MAGIC, MRU, PFC, Option
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
+from control.ppp.randomness import Randomness
 
 LOOPED: Final = LinkClosed("lcp", "the link is looped back")
 
@@ -21,7 +21,7 @@ LOOPED: Final = LinkClosed("lcp", "the link is looped back")
 class LcpPolicy:
     """Values of both directions of one link's LCP."""
 
-    def __init__(self, config: LinkConfig, rng: Random, counters: Counter[str]) -> None:
+    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
         self.failure: LinkClosed | None = None
         self.demanded = ""
         """Method we ask the peer to prove itself with; empty: none."""

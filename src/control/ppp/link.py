@@ -7,7 +7,6 @@ its business, the data plane carries them.
 from __future__ import annotations
 
 from collections import Counter, deque
-from random import Random
 from typing import Final
 
 from control.errors import DecodeError
@@ -26,6 +25,7 @@ from control.ppp.lcp import Lcp
 from control.ppp.mutual import MutualAuthentication
 from control.ppp.negotiation import Negotiation, Signal
 from control.ppp.phase import PHASES, Change, Phase, Work
+from control.ppp.randomness import Randomness
 
 RENEGOTIATIONS: Final = 10
 """Times a peer may take an open layer down again before its network has stayed open for the
@@ -44,7 +44,7 @@ class Link:
     """One end of a PPP link. Every NetworkOpened is followed by one NetworkClosed, and the last
     event is one LinkClosed."""
 
-    def __init__(self, config: LinkConfig, rng: Random) -> None:
+    def __init__(self, config: LinkConfig, rng: Randomness) -> None:
         self.phase = Phase.DEAD
         self.counters: Counter[str] = Counter()
         """Frames received, and what was dropped, by reason."""
@@ -303,8 +303,6 @@ class Link:
             self._finish(now)
 
     def _finish(self, now: float) -> None:
-        if self._finished:
-            return
         self._collect()
         self._finished = True
         ending = self._ending or self._lcp.negotiation.ending

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import chain, count
-from random import Random
 from typing import Final
 
 from control.errors import DecodeError
@@ -20,6 +19,7 @@ from control.ppp.config import LinkConfig
 from control.ppp.events import Event, LinkClosed
 from control.ppp.frame import Packet, Protocol
 from control.ppp.pap import PapAuthenticator, PapClaimant
+from control.ppp.randomness import Randomness
 
 _NUMBER: Final = {"pap": Protocol.PAP, "chap": Protocol.CHAP}
 _TO_AUTHENTICATOR: Final[dict[str, int]] = {
@@ -35,7 +35,7 @@ _TO_CLAIMANT: Final[dict[str, tuple[int, ...]]] = {
 class MutualAuthentication:
     """The roles that the current LCP negotiation has agreed on."""
 
-    def __init__(self, config: LinkConfig, rng: Random, counters: Counter[str]) -> None:
+    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
         requests = count(1)
         challenges: deque[bytes] = deque(maxlen=chap.REMEMBERED)
         self._counters = counters

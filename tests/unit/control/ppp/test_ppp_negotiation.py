@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from random import Random
+
 import pytest
 from ppp_wire import CHAP, IPCP, LCP, LNS, PAP, Wire
 
@@ -9,6 +12,9 @@ from control.ppp.automaton import State
 from control.ppp.config import LinkConfig
 from control.ppp.events import LcpOpened, NetworkClosed, NetworkOpened
 from control.ppp.frame import Packet
+from control.ppp.ipcp import IpcpPolicy
+from control.ppp.lcp import Lcp
+from control.ppp.negotiation import Negotiation
 from control.ppp.phase import Phase
 from control.ppp.rate import TokenBucket
 
@@ -340,6 +346,17 @@ def test_configuration_deadline_ends_a_link_that_only_lcp_has() -> None:
     wire.wait(40.0)
     assert wire.closed().stage == "ipcp"
     assert wire.sent()[-1][1].code == 5
+
+
+def test_parts_of_a_link_guard_themselves_while_the_line_is_down() -> None:
+    counters: Counter[str] = Counter()
+    ipcp = Negotiation("ipcp", LNS, IpcpPolicy(LNS, counters), counters)
+    ipcp.open(0.0)
+    ipcp.receive(Packet(1, 1), 0.0)
+    lcp = Lcp(LNS, Random(1), counters)
+    lcp.reject_protocol(0x8057, b"", 0.0)
+    assert counters["early"] == 2
+    assert ipcp.packets_to_send() + lcp.packets_to_send() == []
 
 
 def test_token_bucket_gives_its_burst_and_then_its_rate() -> None:
