@@ -74,8 +74,11 @@ class LinkConfig:
             raise LocalProtocolError(f"mru {self.mru}")
         if len(self.dns) > 2:
             raise LocalProtocolError("more than two DNS servers")
-        if len(self.username.encode()) > MAXIMUM_NAME or len(self.password) > MAXIMUM_NAME:
+        names = (self.username.encode(), self.local_name.encode(), self.password)
+        if max(map(len, names)) > MAXIMUM_NAME:
             raise LocalProtocolError(f"name or secret longer than {MAXIMUM_NAME} octets")
+        if min(self.negotiation_deadline, self.authentication_deadline) <= 0:
+            raise LocalProtocolError("deadline below its minimum")
         if self.restart <= 0 or min(self.max_configure, self.max_terminate, self.max_failure) < 1:
             raise LocalProtocolError("timer or counter below its minimum")
         if self.echo_interval < 0 or self.echo_failures < 1:

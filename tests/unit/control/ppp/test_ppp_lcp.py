@@ -371,6 +371,8 @@ def test_protocol_reject_before_open_is_dropped() -> None:
         {"peer_address": "::1"},
         {"username": "n" * 254},
         {"password": b"p" * 254},
+        {"local_name": "n" * 254},
+        {"negotiation_deadline": 0.0},
         {"restart": 0.0},
         {"max_failure": 0},
         {"echo_interval": -1.0},
