@@ -159,7 +159,8 @@ cdef class MemPort(Port):
     `tx_limit` is how many sent packets are kept until Python takes them; more are not taken and
     counted in `tx_dropped`. `discard_tx`: sent packets are only counted.
 
-    Raises ValueError for a link type that does not exist or a negative number.
+    One thread at a time may use it, the engine's included. Raises ValueError for a link type that
+    does not exist, OverflowError for a negative number.
     """
 
     def __cinit__(self, str name="mem", str link="raw", *, uint64_t loop=0,

@@ -10,17 +10,11 @@ from fastpath.ports.pcap_format cimport (
     pcap_record_t,
 )
 from fastpath.ports.pcap_source cimport (
-    FAULT_CAPTURED, FAULT_HEADER_CUT, FAULT_RECORD_CUT, FAULT_VERSION, LOOKAHEAD, source_append,
-    source_fault, source_t,
+    FAULT_CAPTURED, FAULT_HEADER_CUT, FAULT_RECORD_CUT, FAULT_VERSION, LOOKAHEAD, PREFETCH_AHEAD,
+    prefetch, source_append, source_fault, source_t,
 )
 from fastpath.packet cimport LINK_UNSUPPORTED
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, UINT64_MAX
-
-cdef extern from * nogil:
-    """
-    #define PREFETCH(address) __builtin_prefetch(address)
-    """
-    void prefetch "PREFETCH"(const void* address)
 
 assert sizeof(pcap_file_t) == 24
 assert sizeof(pcap_record_t) == 16
@@ -28,9 +22,6 @@ assert sizeof(pcap_record_t) == 16
 cdef enum:
     _VERSION = 2 << 16 | 4    # 2.4
     _LINKTYPE_RESERVED = 0x03FF0000
-    # Octets that the prefetch is ahead of the walk: the records of about 60-octet frames are 76
-    # octets apart, so this is some 13 records, the time of one access to memory.
-    _AHEAD = 1024
 
 
 cdef void pcap_open(source_t* s) noexcept nogil:
@@ -71,7 +62,7 @@ cdef inline void _walk(source_t* s, bint swapped) noexcept nogil:
             _end(s, left, 0)
             return
         r = <const pcap_record_t*>(s.base + s.at)
-        prefetch(s.base + s.at + _AHEAD)
+        prefetch(s.base + s.at + PREFETCH_AHEAD)
         captured = order32(r.captured, swapped)
         if captured > MAXIMUM_SNAPLEN or captured > left - sizeof(pcap_record_t):
             _end(s, left, captured)

@@ -14,7 +14,7 @@ from fastpath.ports.pcap_format cimport (
 from fastpath.ports.pcap_source cimport (
     FAULT_BLOCK_CAPTURED, FAULT_BLOCK_CUT, FAULT_BLOCK_MULTIPLE, FAULT_BLOCK_SHORT,
     FAULT_BLOCK_TRAILER, FAULT_CAPTURED, FAULT_HEADER_CUT, FAULT_INTERFACE, FAULT_ORDER,
-    FAULT_VERSION, LOOKAHEAD, source_append, source_fault, source_t,
+    FAULT_VERSION, LOOKAHEAD, PREFETCH_AHEAD, prefetch, source_append, source_fault, source_t,
 )
 from fastpath.ports.pcapng_interface cimport interface_add, interface_time
 from libc.stdint cimport uint32_t, uint64_t, UINT64_MAX
@@ -156,6 +156,7 @@ cdef void pcapng_walk(source_t* s) noexcept nogil:
         total = _block(s, &type)
         if total == 0:
             return
+        prefetch(s.base + s.at + PREFETCH_AHEAD)
         if type == BLOCK_ENHANCED:
             result = _enhanced(s, total)
         elif type == BLOCK_INTERFACE:
