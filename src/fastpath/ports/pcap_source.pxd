@@ -13,8 +13,8 @@ cdef extern from * nogil:
 cdef enum:
     LOOKAHEAD = 256           # records read ahead: one burst
 
-    # Octets that the prefetch is ahead of the walk: about 13 records of 60-octet frames, the time of
-    # one access to memory. Without it the walk takes 24 ns a packet, with it 15.
+    # Octets that the prefetch is ahead of the walk: about 13 records of 60-octet frames, the time
+    # of one access to memory. Without it the walk takes 24 ns a packet, with it 15.
     PREFETCH_AHEAD = 1024
 
     # Largest time: the one above means "never" in port_io.next_ns.
