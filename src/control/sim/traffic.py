@@ -81,12 +81,7 @@ def home_site_capture(
         timed += _tcp_exchange(rng, source, destination, end // 3 + number * 1000, end)
     wanted = max(0, int(duration * rate) - len(timed))
     timed += _mixed(rng, wanted, sources, destinations, unrouted, sizes, end)
-    timed.sort(key=lambda t: t.time)
-    with open(path, "wb") as file:
-        file.write(PCAP_HEADER)
-        for t in timed:
-            head = (START + t.time // 1_000_000, t.time % 1_000_000, len(t.frame), len(t.frame))
-            file.write(struct.pack("<IIII", *head) + t.frame)
+    _write(path, sorted(timed, key=lambda t: t.time))
     return len(timed)
 
 
@@ -218,6 +213,14 @@ def _dns_query(ident: int, name: str) -> bytes:
 
 
 # the home site
+
+
+def _write(path: Path, timed: Sequence[_Timed]) -> None:
+    with open(path, "wb") as file:
+        file.write(PCAP_HEADER)
+        for t in timed:
+            head = (START + t.time // 1_000_000, t.time % 1_000_000, len(t.frame), len(t.frame))
+            file.write(struct.pack("<IIII", *head) + t.frame)
 
 
 def _odd_packets(
