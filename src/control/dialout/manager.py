@@ -6,7 +6,7 @@ actions.py. Sans-IO: `now` is seconds of any steady clock, the same in every cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from control import config
 from control.dataplane import NextHop, TriggerEvent
@@ -39,8 +39,8 @@ _STATE_TIMERS = {
     S.DORMANT: E.DORMANT_TIMER,
 }
 _WITH_ATTEMPT = (S.AUTHENTICATING, S.CONNECTING, S.IN_SERVICE)
+# Each without and with fail-fast.
 _FAILURES = {
-    # outcome: (event, event with fail-fast)
     Outcome.CANDIDATES_FAILED: (E.CANDIDATES_FAILED, E.CANDIDATES_FAILED_FAST),
     Outcome.PPP_FAILED: (E.PPP_FAILED, E.PPP_FAILED_FAST),
     Outcome.CALL_LOST: (E.CALL_LOST, E.CALL_LOST_FAST),
@@ -304,14 +304,18 @@ class Manager:
             old = since is not None and now - since >= self._config.connecting_timer
             self._step(session, E.CALL_CLOSED_OLD if old else E.CALL_CLOSED_YOUNG, now, why)
             return
-        if attempt.raise_backoff:
-            session.backoff.raise_step()
         if end.outcome is Outcome.VERIFIED:
             self._step(session, E.ROUTE_VERIFIED, now, why)
         elif end.outcome is Outcome.UNFIT:
             self._step(session, E.ROUTE_UNFIT, now, why)
         else:
+            self._raise_backoff(session)
             self._step(session, _FAILURES[end.outcome][self._config.fail_fast], now, why)
+
+    def _raise_backoff(self, session: Session) -> None:
+        """A LAC of the attempt that has failed said that calling again soon is of no use."""
+        if session.attempt is not None and session.attempt.raise_backoff:
+            session.backoff.raise_step()
 
     # Parts of what comes in.
 
@@ -371,6 +375,7 @@ class Manager:
             event = _STATE_TIMERS[session.state]
             if event is E.CONNECTING_TIMER:
                 session.last_failure = LastFailure(now, "timer", event.value)
+                self._raise_backoff(session)
             self._step(session, event, now)
         elif kind is TimerKind.FLUSH:
             self._actions.flush(session, now)
@@ -383,17 +388,14 @@ class Manager:
         if self.chassis.pending:
             self._timers.set((0, TimerKind.PENDING), now + PENDING_INTERVAL)
 
-    def _install(self, targets: Iterable[Target], now: float) -> None:
-        wanted = list(targets)
-        if wanted:
-            self.targets.install(wanted, now)
+    def _install(self, targets: Sequence[Target], now: float) -> None:
+        self.targets.install(targets, now)
         if self.targets.down():
             self._timers.set((0, TimerKind.TARGETS), now + TARGET_RETRY)
 
-    def _remove(self, targets: Iterable[Target], now: float, why: str) -> None:
-        gone = list(targets)
-        self.targets.withdraw(gone, now)
-        for target in gone:
+    def _remove(self, targets: Sequence[Target], now: float, why: str) -> None:
+        self.targets.withdraw(targets, now)
+        for target in targets:
             for session in list(target.sessions.values()):
                 self._step(session, E.DELETE, now, why)
-        self.targets.remove(gone)
+        self.targets.remove(targets)
