@@ -247,7 +247,8 @@ class Actions:
         self._timers.cancel((session.number, TimerKind.FLUSH))
         attempt, session.attempt = session.attempt, None
         if attempt is not None:
-            attempt.close(now, session.why)
+            # A fixed text: what RADIUS or a peer said is not for the other peers.
+            attempt.close(now, session.event.value if session.event is not None else "")
 
     # Slots.
 

@@ -78,14 +78,14 @@ class Manager:
         sessions there were."""
         found = self.targets.sessions_to(virtual_router, destination)
         for session in found:
-            self._step(session, E.RESET, now, E.RESET.value)
+            self._step(session, E.RESET, now)
         return len(found)
 
     def delete_session(self, virtual_router: str, destination: str, now: float) -> int:
         """`dial-out session delete`: closes the call and forgets the session."""
         found = self.targets.sessions_to(virtual_router, destination)
         for session in found:
-            self._step(session, E.DELETE, now, E.DELETE.value)
+            self._step(session, E.DELETE, now)
         return len(found)
 
     def add_target(self, target: config.Target, now: float) -> None:
@@ -131,7 +131,7 @@ class Manager:
                     event.destination_port,
                 )
             )
-        self._step(session, what, now, what.value)
+        self._step(session, what, now)
 
     def on_l2tp(self, local: str, event: l2tp.Event, now: float) -> None:
         """An event of the endpoint with this local address."""
@@ -168,7 +168,7 @@ class Manager:
             return
         session, attempt = found
         if session.state is S.NONE and isinstance(event, radius.DialoutGranted):
-            self._step(session, E.AAA_GRANT, now, E.AAA_GRANT.value)
+            self._step(session, E.AAA_GRANT, now)
         elif session.state is S.NONE and isinstance(event, radius.Denied):
             self._step(session, E.AAA_DENY, now, event.reason)
         elif self._owner((session, attempt)) is None:
@@ -256,7 +256,7 @@ class Manager:
     def _step(self, session: Session, event: SessionEvent, now: float, why: str = "") -> None:
         old = session.state
         row = SESSION_TABLE.step(old, event)
-        session.why = why or event.value
+        session.event, session.why = event, why or event.value
         if row.next is not old:
             self._enter(session, row.next, now)
         for action in row.actions:

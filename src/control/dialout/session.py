@@ -304,6 +304,8 @@ class Session:
     state: SessionState = SessionState.NONE
     since: float = 0.0
     """When the state was entered."""
+    event: SessionEvent | None = None
+    """Of the latest step."""
     why: str = ""
     """What the latest step was made for."""
     attempt_id: int = 0

@@ -22,7 +22,8 @@ def test_the_first_route_is_added_and_the_last_deleted():
     assert rib.add("a", NET, 7, 2) == change(ADD, 7)
     assert rib.lookup("10.1.2.3").nh == 7
     assert rib.remove("a", NET) == change(DELETE, 7)
-    assert rib.lookup("10.1.2.3") is None and len(rib) == 0
+    assert rib.lookup("10.1.2.3") is None
+    assert len(rib) == 0
 
 
 def test_the_lower_distance_wins_whatever_the_order():
@@ -68,7 +69,8 @@ def test_all_routes_of_an_owner_go_together():
     rib.add("a", "10.2.0.0/16", 1, 2)
     assert rib.prefixes("a") == (NET, "10.2.0.0/16")
     assert rib.remove_owner("a") == [change(REPLACE, 9), change(DELETE, 1, "10.2.0.0/16")]
-    assert rib.remove_owner("a") == [] and rib.prefixes("a") == ()
+    assert rib.remove_owner("a") == []
+    assert rib.prefixes("a") == ()
 
 
 def test_what_is_not_there_is_not_removed():
@@ -95,7 +97,8 @@ def test_malformed_prefixes_are_refused(prefix):
     rib = Rib(3)
     with pytest.raises(LocalProtocolError):
         rib.add("a", prefix, 1, 2)
-    assert len(rib) == 0 and rib.prefixes("a") == ()
+    assert len(rib) == 0
+    assert rib.prefixes("a") == ()
 
 
 def test_address_families_are_kept_apart():

@@ -70,7 +70,8 @@ def test_cdn_codes_that_lead_to_the_next_lac(result):
     bench.closed(result=result, error=4 if result == 2 else 0)
     assert called(bench) == [LAC1, LAC2]
     bench.closed(result=result)
-    assert session.state is S.INHIBITED and session.backoff.step == 1
+    assert session.state is S.INHIBITED
+    assert session.backoff.step == 1
     assert session.counters[C.DIALOUTS_REJECTED] == 1
     assert session.counters[C.CALLS_PLACED] == 2
     assert (session.last_failure.result, session.last_failure.lac) == (result, LAC2)
@@ -81,7 +82,8 @@ def test_cdn_codes_that_blame_the_remote_site(result):
     bench, session = connecting(*TWO)
     bench.closed(result=result, q931_cause=17)
     assert called(bench) == [LAC1]
-    assert session.state is S.INHIBITED and session.last_failure.q931_cause == 17
+    assert session.state is S.INHIBITED
+    assert session.last_failure.q931_cause == 17
 
 
 @pytest.mark.parametrize("result", [5, 6])
@@ -101,7 +103,8 @@ def test_a_raised_step_is_not_kept_if_the_next_lac_succeeds():
     bench.closed(result=6)
     bench.connected()
     bench.network()
-    assert session.state is S.IN_SERVICE and session.backoff.step == 0
+    assert session.state is S.IN_SERVICE
+    assert session.backoff.step == 0
 
 
 def test_a_silent_lac_is_locked_out():
@@ -163,7 +166,8 @@ def test_the_next_candidate_waits_for_the_dial_rate():
     config = configuration(budget=Budget(dial_rate=1.0, dial_burst=1))
     bench, session = connecting(*TWO, config=config)
     bench.closed(result=4)
-    assert called(bench) == [LAC1] and session.state is S.CONNECTING
+    assert called(bench) == [LAC1]
+    assert session.state is S.CONNECTING
     bench.pass_time(1)
     assert called(bench) == [LAC1, LAC2]
 
@@ -187,10 +191,12 @@ def test_the_budget_ends_an_attempt_between_candidates():
 def test_without_fail_fast_only_the_timer_leaves_connecting():
     bench, session = connecting(candidate(), config=configuration(fail_fast=False))
     bench.closed(result=4)
-    assert session.state is S.CONNECTING and session.attempt is None
+    assert session.state is S.CONNECTING
+    assert session.attempt is None
     assert bench.manager.state_deadline(session) == bench.now + 60
     bench.pass_time(60)
-    assert session.state is S.INHIBITED and len(bench.endpoint.placed) == 1
+    assert session.state is S.INHIBITED
+    assert len(bench.endpoint.placed) == 1
 
 
 def test_a_call_that_connects_too_late_is_closed_by_the_timer():
@@ -198,7 +204,8 @@ def test_a_call_that_connects_too_late_is_closed_by_the_timer():
     bench.connected()
     bench.pass_time(60)
     assert session.state is S.INHIBITED
-    assert bench.endpoint.closed == [1] and bench.links[0].down
+    assert bench.endpoint.closed == [1]
+    assert bench.links[0].down
     assert bench.plane.sessions == {}
 
 
@@ -301,7 +308,8 @@ def test_ppp_failure_says_goodbye_then_closes_the_call_and_tries_no_other_lac():
     bench.connected()
     bench.link(ppp.LinkClosed("lcp", "no answer"))
     assert session.state is S.INHIBITED
-    assert called(bench) == [LAC1] and bench.endpoint.closed == [1]
+    assert called(bench) == [LAC1]
+    assert bench.endpoint.closed == [1]
     assert bench.plane.ppp[-1][1] == b"bye"
     assert session.counters[C.DIALOUTS_REJECTED] == 1
 
@@ -310,8 +318,10 @@ def test_a_call_lost_during_ppp_fails_the_attempt_without_a_cdn():
     bench, session = connecting(*TWO)
     bench.connected()
     bench.closed(1, result=1)
-    assert session.state is S.INHIBITED and bench.endpoint.closed == []
-    assert bench.plane.sessions == {} and bench.links[0].down
+    assert session.state is S.INHIBITED
+    assert bench.endpoint.closed == []
+    assert bench.plane.sessions == {}
+    assert bench.links[0].down
     assert bench.services.lacs.calls(LAC1) == 0
 
 
@@ -385,7 +395,8 @@ def test_events_without_a_call_are_harmless():
     attempt.not_authenticated(("r", 1), "", bench.now)
     attempt.handle_timer(bench.now)
     attempt.close(bench.now, "")
-    assert attempt.get_timer() is None and attempt.next_outcome() is None
+    assert attempt.get_timer() is None
+    assert attempt.next_outcome() is None
 
 
 def test_every_call_is_on_the_timeline():

@@ -58,7 +58,8 @@ def test_the_latency_histogram_puts_a_time_into_its_class():
         histogram.observe(seconds)
     assert histogram.counts[0] == 2
     assert histogram.counts[LATENCY_BOUNDS.index(5.0)] == 1
-    assert histogram.counts[-1] == 1 and histogram.count == 4
+    assert histogram.counts[-1] == 1
+    assert histogram.count == 4
 
 
 DESTINATIONS = ("10.1.0.1", "10.1.0.2", "10.1.0.3", "10.2.0.1", "10.2.0.2")
@@ -208,7 +209,8 @@ class Monkey:
                 count = sum(session.state is state for session in live)
                 assert chassis.states[state.value] == count
         assert chassis.counters[C.ACTIVE] == len(live)
-        assert chassis.connecting <= 2 and len(chassis.pending) <= 1
+        assert chassis.connecting <= 2
+        assert len(chassis.pending) <= 1
         in_service = [session for session in live if session.state is S.IN_SERVICE]
         established = chassis.counters[C.DIALOUTS_ESTABLISHED]
         assert established - chassis.counters[C.DIALOUTS_TORN_DOWN] == len(in_service)
@@ -239,4 +241,5 @@ def test_counters_and_state_agree_after_random_events(fail_fast, flush_delay, se
     monkey.check()
     monkey.bench.manager.shutdown(monkey.bench.now)
     monkey.check()
-    assert monkey.bench.plane.entries == {} and monkey.bench.plane.sessions == {}
+    assert monkey.bench.plane.entries == {}
+    assert monkey.bench.plane.sessions == {}

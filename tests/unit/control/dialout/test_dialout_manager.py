@@ -1,5 +1,6 @@
 """The manager: triggers, slots, limits, timers, administration, stale answers."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -73,7 +74,8 @@ def test_connecting_discards_new_triggers_and_keeps_the_buffer():
 def test_the_buffer_is_dropped_and_later_triggers_are_discarded(state):
     bench, session = bench_in(state)
     held = [p for p in bench.plane.buffered() if p != "p"]
-    assert held == [] and bench.plane.discarded == ["p"]
+    assert held == []
+    assert bench.plane.discarded == ["p"]
     assert bench.packet(payload="later") is None
     assert bench.plane.discarded == ["p", "later"]
     assert session.state is state
@@ -91,7 +93,8 @@ def test_the_next_packet_starts_a_new_attempt(state):
 def test_inhibited_after_a_short_call_discards_too():
     bench, session = bench_in(S.IN_SERVICE)
     bench.closed()
-    assert session.state is S.INHIBITED and session.key is None
+    assert session.state is S.INHIBITED
+    assert session.key is None
     bench.packet(payload="x")
     bench.packet(payload="y")
     assert bench.plane.discarded == ["x", "y"]
@@ -138,7 +141,8 @@ def test_a_router_without_radius_is_down_and_misses_triggers():
     assert router.state is VirtualRouterState.DOWN
     bench.packet()
     assert router.triggers_missed == 1
-    assert bench.state() is S.NONE and bench.plane.entries == {}
+    assert bench.state() is S.NONE
+    assert bench.plane.entries == {}
 
 
 def test_a_trigger_of_a_deleted_target_is_counted():
@@ -192,7 +196,8 @@ def test_targets_come_and_go_at_run_time():
     assert bench.manager.remove_target("home", "10.7.0.0/16", bench.now)
     assert bench.endpoint.closed == [1]
     assert list(bench.plane.routes[1]) == ["10.1.0.0/16"]
-    assert len(bench.plane.gleans) == 1 and bench.plane.sessions == {}
+    assert len(bench.plane.gleans) == 1
+    assert bench.plane.sessions == {}
     assert not bench.manager.remove_target("home", "10.7.0.0/16", bench.now)
     assert not bench.manager.remove_target("nowhere", "10.7.0.0/16", bench.now)
     router = bench.manager.chassis.routers["home"]
@@ -234,7 +239,8 @@ def test_the_target_limit_refuses_new_destinations_only():
     target = session.target
     assert target.state(lambda: False) is TargetState.INHIBITED
     event = bench.packet("10.1.0.2")
-    assert event is not None and bench.state("10.1.0.2") is S.NONE
+    assert event is not None
+    assert bench.state("10.1.0.2") is S.NONE
     assert target.triggers_discarded == 1
     assert bench.packet("10.1.0.2") is not None, "forgotten, so every packet is an event"
     bench.packet()
@@ -290,7 +296,8 @@ def test_a_full_queue_inhibits_targets_and_discards():
     assert target.state(lambda: chassis.queue_full(bench.now)) is TargetState.INHIBITED
     assert chassis.inhibited_targets(bench.now) == 1
     bench.packet("10.1.0.3")
-    assert bench.state("10.1.0.3") is S.NONE and target.triggers_discarded == 1
+    assert bench.state("10.1.0.3") is S.NONE
+    assert target.triggers_discarded == 1
     bench.answer(radius.Denied(1, "no"))
     assert target.state(lambda: chassis.queue_full(bench.now)) is TargetState.IN_SERVICE
 
@@ -300,7 +307,8 @@ def test_a_dormant_session_finds_the_queue_full():
     session = bench.to(S.DORMANT)
     bench.packet("10.1.0.9")
     bench.packet()
-    assert session.state is S.DORMANT and session.key is None
+    assert session.state is S.DORMANT
+    assert session.key is None
     assert session.counters[C.TRIGGERS_DISCARDED] == 2
 
 
@@ -325,7 +333,8 @@ def test_the_budget_denies_as_radius_does(limits, why):
     bench.packet()
     bench.grant()
     session = bench.session()
-    assert session.state is S.INHIBITED and session.last_failure.reason == why
+    assert session.state is S.INHIBITED
+    assert session.last_failure.reason == why
     assert session.counters[C.BUDGET_DENIED] == session.counters[C.AUTH_GRANTS] == 1
     assert session.counters[C.AUTH_DENIES] == 0
     assert bench.endpoint.placed == []
@@ -336,7 +345,8 @@ def test_freeze_places_no_call():
     bench.services.budget.frozen = True
     bench.packet()
     bench.grant()
-    assert bench.state() is S.INHIBITED and bench.endpoint.placed == []
+    assert bench.state() is S.INHIBITED
+    assert bench.endpoint.placed == []
 
 
 def test_an_empty_rate_bucket_is_as_no_slot():
@@ -452,7 +462,8 @@ def test_answers_for_an_earlier_attempt_are_stale():
     bench.packet()
     assert session.state is S.AUTHENTICATING
     bench.answer(radius.DialoutGranted(1, grant_of()))
-    assert session.state is S.AUTHENTICATING and bench.endpoint.placed == []
+    assert session.state is S.AUTHENTICATING
+    assert bench.endpoint.placed == []
     bench.answer(radius.TimedOut(77))
     assert bench.manager.chassis.stale_events == 2
 
@@ -465,7 +476,8 @@ def test_events_of_a_call_that_is_gone_are_stale():
     bench.closed(1)
     bench.manager.on_ppp(12345, b"", bench.now)
     assert bench.manager.chassis.stale_events == 3
-    assert session.state is S.DORMANT and bench.links == []
+    assert session.state is S.DORMANT
+    assert bench.links == []
 
 
 def test_a_timeout_of_a_deleted_session_is_stale():
@@ -512,13 +524,14 @@ def test_a_quiet_session_goes_through_post_inhibited_and_dormant_to_its_end():
     assert [seen.count(s) for s in (S.INHIBITED, S.POST_INHIBITED, S.DORMANT)][:2] == [60, 60]
     assert bench.state() is S.NONE
     changes = [f.time for f in bench.timeline() if isinstance(f, SessionStateChanged)]
-    assert [b - a for a, b in zip(changes, changes[1:], strict=False)] == [60, 240]
+    assert [b - a for a, b in itertools.pairwise(changes)] == [60, 240]
 
 
 def test_the_back_off_is_forgiven_when_post_inhibited_runs_out():
     bench, session = bench_in(S.INHIBITED)
     bench.pass_time(120)
-    assert session.state is S.DORMANT and session.backoff.step == 0
+    assert session.state is S.DORMANT
+    assert session.backoff.step == 0
 
 
 def test_the_back_off_is_kept_over_a_trigger_in_post_inhibited():
@@ -539,7 +552,8 @@ def test_a_dormant_timer_of_zero_deletes_at_once():
     bench.to(S.INHIBITED)
     bench.pass_time(60)
     assert bench.state() is S.NONE
-    assert bench.manager.sessions == {} and bench.manager.get_timer() is None
+    assert bench.manager.sessions == {}
+    assert bench.manager.get_timer() is None
 
 
 def test_a_call_that_lasted_leads_to_dormant():
@@ -547,7 +561,8 @@ def test_a_call_that_lasted_leads_to_dormant():
     session.backoff.raise_step()
     bench.pass_time(60)
     bench.closed()
-    assert session.state is S.DORMANT and session.backoff.step == 0
+    assert session.state is S.DORMANT
+    assert session.backoff.step == 0
     assert session.counters[C.DIALOUTS_TORN_DOWN] == 1
 
 
@@ -555,7 +570,8 @@ def test_a_call_that_did_not_last_leads_to_inhibited():
     bench, session = bench_in(S.IN_SERVICE)
     bench.pass_time(59.9)
     bench.closed()
-    assert session.state is S.INHIBITED and session.backoff.step == 1
+    assert session.state is S.INHIBITED
+    assert session.backoff.step == 1
 
 
 def test_the_flush_waits_for_its_delay_and_later_packets_queue_behind():
@@ -576,7 +592,8 @@ def test_a_call_that_ends_before_the_flush_drops_the_buffer():
     session = bench.to(S.IN_SERVICE)
     bench.closed()
     bench.pass_time(0.2)
-    assert bench.plane.sent == [] and bench.plane.discarded == ["p"]
+    assert bench.plane.sent == []
+    assert bench.plane.discarded == ["p"]
     assert session.counters[C.TRIGGERS_DISCARDED] == 1
 
 
@@ -588,8 +605,10 @@ def test_idle_calls_are_closed():
     bench.pass_time(99)
     assert session.state is S.IN_SERVICE
     bench.pass_time(1)
-    assert session.state is S.DORMANT and session.why == "idle"
-    assert bench.endpoint.closed == [1] and bench.links[0].closed
+    assert session.state is S.DORMANT
+    assert session.why == "idle"
+    assert bench.endpoint.closed == [1]
+    assert bench.links[0].closed
 
 
 def test_radius_sets_the_times_of_a_call():
@@ -618,9 +637,12 @@ def test_a_session_time_of_zero_never_ends_a_call():
 def test_reset_leads_to_dormant(state):
     bench, session = bench_in(state)
     assert bench.manager.reset_session("home", SITE, bench.now) == 1
-    assert session.state is S.DORMANT and session.attempt is None and session.request is None
+    assert session.state is S.DORMANT
+    assert session.attempt is None
+    assert session.request is None
     assert session.counters[C.RESET] == 1, "a reset in dormant changes nothing"
-    assert bench.plane.sessions == {} and len(bench.services.calls) == 0
+    assert bench.plane.sessions == {}
+    assert len(bench.services.calls) == 0
     assert bench.endpoint.closed == ([1] if state in CALLED else [])
     bench.pass_time(300)
     assert bench.state() is S.NONE
@@ -634,7 +656,8 @@ def test_delete_leaves_nothing(state):
     assert bench.state() is S.NONE
     assert session.number not in bench.manager.sessions
     assert not [dst for _, dst in bench.plane.entries if dst == SITE]
-    assert bench.plane.sessions == {} and list(bench.plane.routes[1]) == ["10.1.0.0/16"]
+    assert bench.plane.sessions == {}
+    assert list(bench.plane.routes[1]) == ["10.1.0.0/16"]
     assert bench.endpoint.closed == ([1] if state in CALLED else [])
     assert session.counters[C.REMOVED] == 1
     assert bench.packet() is not None
@@ -645,7 +668,8 @@ def test_shutdown_leaves_nothing(state):
     bench, _ = bench_in(state)
     bench.manager.shutdown(bench.now)
     assert bench.manager.sessions == {}
-    assert bench.plane.routes == {1: {}} and bench.plane.gleans == {}
+    assert bench.plane.routes == {1: {}}
+    assert bench.plane.gleans == {}
     assert bench.plane.entries == {}
     assert bench.manager.chassis.pending == {}
 

@@ -93,7 +93,8 @@ def test_a_route_that_does_not_fit_commits_nothing_and_fails(grant):
     before = dict(bench.plane.routes[1])
     bench.network(grant)
     assert session.state is S.FAILED
-    assert bench.plane.routes[1] == before and bench.plane.sessions == {}
+    assert bench.plane.routes[1] == before
+    assert bench.plane.sessions == {}
     assert bench.endpoint.closed == [1]
     assert session.last_failure.stage == "route"
     assert session.target.router.rib.prefixes(session.owner) == ()
@@ -208,7 +209,8 @@ def test_a_renegotiating_peer_gets_nothing_until_it_is_open_again():
     assert bench.plane.buffered() == ["meanwhile"]
     bench.network()
     assert [payload for _, payload in bench.plane.sent] == ["p", "meanwhile"]
-    assert session.state is S.IN_SERVICE and len(bench.radius.session) == 2
+    assert session.state is S.IN_SERVICE
+    assert len(bench.radius.session) == 2
 
 
 def test_a_renegotiation_that_ends_in_another_place_closes_the_call():
