@@ -27,6 +27,8 @@ UNROUTED_HOSTS = ("203.0.113.5", "203.0.113.80")
 START = 1_767_225_600
 """Time of the first packet of all captures, seconds since the epoch: 2026-01-01 00:00 UTC."""
 MAXIMUM_PACKETS = 100_000_000
+MAXIMUM_MIXED = 1_000_000
+"""Packets of a home site's capture, which is made in memory."""
 MINIMUM_SIZE = 60
 MAXIMUM_SIZE = 1514
 """Octets of an Ethernet frame without its check sequence."""
@@ -68,8 +70,8 @@ def home_site_capture(
     """
     if not sources or not destinations:
         raise ValueError("a capture needs a source and a destination")
-    if not 0 < duration * rate <= MAXIMUM_PACKETS:
-        raise ValueError(f"duration * rate is {duration * rate}, allowed is 0 to {MAXIMUM_PACKETS}")
+    if not 0 < duration * rate <= MAXIMUM_MIXED:
+        raise ValueError(f"duration * rate is {duration * rate}, allowed is 0 to {MAXIMUM_MIXED}")
     for size in sizes:
         _check_size(size)
     rng = random.Random(seed)
