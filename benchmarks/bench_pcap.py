@@ -10,10 +10,10 @@ import struct
 
 import numpy as np
 import pytest
-from fastpath.ports.mem import MemPort
-from fastpath.ports.pcap import PcapPort
 
 from control.sim.traffic import flood_capture
+from fastpath.ports.mem import MemPort
+from fastpath.ports.pcap import PcapPort
 
 PACKETS = 1_000_000
 SIZE = 60

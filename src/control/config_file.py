@@ -1,8 +1,9 @@
 """Reads a TOML configuration file into control.config.Config, or tells everything that is wrong.
 
 Rows of config_keys.py judge the values, config_checks.py the references between them. Secrets come
-from files that nobody else may read; no error shows one, nor the value of a key that is unknown and
-so might be one. Nothing is read outside the directory of the file, and nothing is included.
+from files that nobody else may read, unless they are those of simulated peers; no error shows one,
+nor the value of a key that is unknown and so might be one. Nothing outside the directory of the
+file is read, and nothing is included.
 """
 
 from __future__ import annotations
@@ -163,7 +164,9 @@ class _Reader:
             if secret:
                 entry.values["secret"] = secret
             else:
-                self._add((*entry.path, "secret"), "", "is missing; secret or secret_file must be given")
+                self._add(
+                    (*entry.path, "secret"), "", "is missing; secret or secret_file must be given"
+                )
 
     def _report(self, path: KeyPath, value: object, allowed: str) -> None:
         self._add(path, _display(value), allowed)
@@ -234,38 +237,36 @@ class _Reader:
         """The secret of one key, empty if there is none, None if there was a problem."""
         in_file = f"{name}_file"
         inline, file = given.pop(name, None), given.pop(in_file, None)
-        where = (*path, name if file is None else in_file)
-        if inline is not None and file is not None:
-            self._add(where, _HIDDEN, f"must not be given beside {name}")
-            return None
-        if file is not None:
-            try:
-                secret = _read_secret(self._directory, file)
-            except Refused as reason:
-                self._add(where, _display(file), str(reason))
-                return None
-        elif inline is not None:
-            if not isinstance(inline, str):
-                self._add(where, _HIDDEN, "must be a text")
-                return None
-            if not self._private and path[0] != "sim":
-                allowed = f"stands in a file of mode {self._mode:04o}: others may read it. "
-                allowed += f"Make the file's mode 0600, or use {in_file}"
-                self._add(where, _HIDDEN, allowed)
-                return None
-            secret = inline.encode()
-        else:
+        if inline is None and file is None:
             if required:
-                self._add(where, "", f"is missing; {name} or {in_file} must be given")
+                self._add((*path, name), "", f"is missing; {name} or {in_file} must be given")
                 return None
             return b""
-        if not 1 <= len(secret) <= limit:
+        where = (*path, name if file is None else in_file)
+        try:
+            if file is None:
+                secret = self._inline_secret(path, inline, in_file)
+            elif inline is not None:
+                raise Refused(f"must not be given beside {name}")
+            else:
+                secret = _read_secret(self._directory, file)
             # An empty one inline says that there is none, where there may be none.
-            if not secret and file is None and not required:
-                return secret
-            self._add(where, _HIDDEN, f"must have 1 to {limit} octets")
+            least = 0 if file is None and not required else 1
+            if not least <= len(secret) <= limit:
+                raise Refused(f"must have {least} to {limit} octets")
+        except Refused as reason:
+            self._add(where, _HIDDEN if file is None else _display(file), str(reason))
             return None
         return secret
+
+    def _inline_secret(self, path: KeyPath, value: object, in_file: str) -> bytes:
+        if not isinstance(value, str):
+            raise Refused("must be a text")
+        # The secrets of simulated peers are nobody's.
+        if not (self._private or path[0] == "sim"):
+            what = f"stands in a file of mode {self._mode:04o}: others may read it. "
+            raise Refused(what + f"Make the file's mode 0600, or use {in_file}")
+        return value.encode()
 
 
 class _Built:

@@ -107,8 +107,7 @@ cdef class TriggerTable:
     cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil:
         cdef uint32_t index = <uint32_t> key
         cdef trigger_entry_t* entry = &self.entries[index if index < self.used else TRIGGER_NONE]
-        if (entry.state != TRIGGER_FREE and entry.generation == key >> 32
-                and self._keep(p, entry)):
+        if entry.state != TRIGGER_FREE and entry.generation == key >> 32 and self._keep(p, entry):
             return self._count(p.table, TRIGGER_BUFFERED)
         return self._count(p.table, TRIGGER_DISCARDED)
 

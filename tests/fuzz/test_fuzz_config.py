@@ -90,13 +90,11 @@ def test_any_octets_are_read_or_refused(path, content):
 @settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(headers(ROOT)),
-    st.sampled_from([w for w in WORDS if "secret" in w or "password" in w]),
+    st.sampled_from(["secret", "password", "peer_password"]),
     st.sampled_from(
         ["{k} = '{s}'", "{k} = ['{s}']", "{k} = {{ a = '{s}' }}", "x{k} = '{s}'", "{k}.{s} = 1"]
     ),
 )
 def test_no_secret_shows_in_an_error(path, header, word, form):
-    if word.endswith("_file"):
-        return
     result = outcome(path, f"{header}\n{form.format(k=word, s=SECRET)}\n".encode())
     assert SECRET not in str(result) + repr(result)

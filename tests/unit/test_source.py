@@ -321,7 +321,7 @@ def test_files_are_short_and_narrow():
         wrong += [
             f"{path.relative_to(ROOT)}:{number} has {len(line)} columns"
             for number, line in enumerate(lines, 1)
-            if len(line) > COLUMNS
+            if len(line) > COLUMNS and not line.endswith("# noqa: E501")
         ]
     assert not wrong
 

@@ -59,10 +59,10 @@ def parse_dialout_grant(
     """
     tags, values, ignored = _group(reply)
     number = _number(values, ignored)
+    limit = _integer(values, "ERX-Tunnel-Maximum-Sessions") or 0
+    broken = {f.tag: f for f in reversed(reply.faults) if f.tag is not None}
     candidates: list[TunnelCandidate] = []
     unusable: list[str] = []
-    broken = {f.tag: f for f in reversed(reply.faults) if f.tag is not None}
-    limit = _integer(values, "ERX-Tunnel-Maximum-Sessions") or 0
     for tag in sorted(tags | set(broken)):
         try:
             if tag in broken:
@@ -76,17 +76,30 @@ def parse_dialout_grant(
     if not candidates:
         why = "; ".join(unusable) or "no tunnel attributes"
         raise RemoteProtocolError(f"no LAC can be called: {why}")
+    candidates.sort(key=lambda c: (c.preference, c.tag))
+    return _grant(tuple(candidates), number, values, tuple(unusable), ignored)
+
+
+def _grant(
+    candidates: tuple[TunnelCandidate, ...],
+    number: str,
+    values: _Values,
+    unusable: tuple[str, ...],
+    ignored: list[str],
+) -> DialoutGrant:
     minimum, maximum = _speeds(values, ignored)
+    answers = _enumeration(values, "ERX-PPP-Auth-Protocol", _ANSWER_PROTOCOLS, ignored)
+    bearer = _enumeration(values, "ERX-Bearer-Type", _BEARERS, ignored)
     return DialoutGrant(
-        candidates=tuple(sorted(candidates, key=lambda c: (c.preference, c.tag))),
+        candidates=candidates,
         number=number,
         ppp_username=_string(values, "ERX-PPP-Username"),
         ppp_password=_octets(values, "ERX-PPP-Password"),
-        answer_protocols=_enumeration(values, "ERX-PPP-Auth-Protocol", _ANSWER_PROTOCOLS, ignored),
+        answer_protocols=answers,
         minimum_bps=minimum,
         maximum_bps=maximum,
-        bearer_type=_enumeration(values, "ERX-Bearer-Type", _BEARERS, ignored),
-        unusable=tuple(unusable),
+        bearer_type=bearer,
+        unusable=unusable,
         ignored=tuple(ignored),
     )
 

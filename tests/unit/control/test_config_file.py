@@ -527,6 +527,14 @@ def test_inline_secret_of_the_simulation_may_stand_in_any_file(write):
     assert read_config(write(text, 0o644)).sim.lac[0].secret == b"x"
 
 
+def test_radius_server_that_is_simulated_has_the_secret_of_its_simulation(write):
+    server = "[[radius]]\nname = 'a'\n[[radius.servers]]\naddress = '10.0.0.1'\n"
+    sim = "[[sim.radius]]\naddress = '10.0.0.1'\nsecret = 'x'\n"
+    assert read_config(write(server + sim, 0o644)).radius[0].servers[0].secret == b"x"
+    other_port = one(write(server + "port = 1645\n" + sim, 0o644))
+    assert other_port.key == "radius.servers.secret"
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_private_file_may_hold_a_secret(write, mode):
     assert read_config(write(LAC + "secret = 'x'\n", mode)).lac[0].secret == b"x"
@@ -653,10 +661,14 @@ def test_no_error_tells_a_secret(write, row, key):
 
 
 @pytest.mark.parametrize("section", ["[[radius]]\nname='a'\n[[radius.servers]]", "[[sim.radius]]"])
-def test_radius_server_needs_a_secret(write, section):
-    found = one(write(f"{section}\naddress = '10.0.0.1'\n"))
-    assert found.allowed == "is missing; secret or secret_file must be given"
-    assert one(write(f"{section}\naddress = '10.0.0.1'\nsecret = ''\n")).value == "***"
+@pytest.mark.parametrize("row", ["", "secret = ''\n"])
+def test_radius_server_needs_a_secret(write, section, row):
+    found = one(write(f"{section}\naddress = '10.0.0.1'\n{row}"))
+    assert found.key.endswith("secret")
+    assert found.allowed in (
+        "is missing; secret or secret_file must be given",
+        "must have 1 to 255 octets",
+    )
 
 
 @pytest.mark.parametrize(

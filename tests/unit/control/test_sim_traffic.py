@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from fastpath.ports.pcap import PcapPort
 
 from control.sim.traffic import (
     HOME_HOSTS,
@@ -21,6 +20,7 @@ from control.sim.traffic import (
     tcp_frame,
     udp_frame,
 )
+from fastpath.ports.pcap import PcapPort
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "home-site.pcap"
 
