@@ -5,11 +5,13 @@ answers no stranger with more octets than it sent (T9)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.avp import encode_avps
 from control.l2tp.avp_table import Attribute, MessageType
+from control.l2tp.call import ERROR_NO_RESOURCES
 from control.l2tp.context import Context
 from control.l2tp.events import Datagram, Failure, SocketAddress, TunnelParameters
 from control.l2tp.message import Header, Message, decode_body, join, peek_value, verify
@@ -18,7 +20,10 @@ from control.l2tp.tunnel import Tunnel
 from control.l2tp.tunnel_check import RESULT_NOT_AUTHORISED, answer_challenge, check_version
 from control.l2tp.tunnel_table import TUNNEL, Action, Event, State
 
-ERROR_NO_RESOURCES = 4
+_TIE_TEXT: Final = {
+    Event.TIE_LOST: "the peer's SCCRQ won the tie",
+    Event.TIE_EQUAL: "equal tie breakers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class Admission:
             copy.receive(arrival.header, arrival.body, arrival.peer, arrival.size, now)
             return [copy]
         rivals = self._rivals(arrival)
-        if arrival.header.ns or not (rivals or self._context.config.accepts):
+        numbered = arrival.header.ns or arrival.header.nr
+        if numbered or not (rivals or self._context.config.accepts):
             self._context.counters.refused_tunnels += 1
             return []
         policy = rivals[0].parameters if rivals else self._policy(arrival)
@@ -128,8 +134,7 @@ class Admission:
             self._context.counters.refused_tunnels += 1
         for rival, outcome in outcomes:
             if outcome in (Event.TIE_LOST, Event.TIE_EQUAL):
-                failure = Failure("tunnel", message="the peer's own SCCRQ took its place")
-                rival.lose_tie(outcome, failure, heir, now)
+                rival.lose_tie(outcome, Failure("tunnel", message=_TIE_TEXT[outcome]), heir, now)
         touched = [rival for rival, _ in outcomes]
         if heir is not None:
             touched.append(heir)

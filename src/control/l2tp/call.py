@@ -3,7 +3,7 @@ themselves are lns_call.py and lac_call.py."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp.avp import Avp
@@ -14,10 +14,10 @@ from control.l2tp.events import Failure, SocketAddress
 from control.l2tp.handshake import Handshake
 from control.l2tp.message import Message
 
-RESULT_GENERAL_ERROR = 2
-RESULT_ADMINISTRATIVE = 3
-ERROR_OUT_OF_RANGE = 3
-ERROR_NO_RESOURCES = 4
+RESULT_GENERAL_ERROR: Final = 2
+RESULT_ADMINISTRATIVE: Final = 3
+ERROR_OUT_OF_RANGE: Final = 3
+ERROR_NO_RESOURCES: Final = 4
 
 
 class Carrier(Protocol):

@@ -7,6 +7,8 @@ data channel are not its concern.
 
 from __future__ import annotations
 
+from typing import Final
+
 from control.errors import DecodeError, LocalProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.admission import Admission, Arrival
@@ -32,7 +34,7 @@ from control.l2tp.message import peek_type, peek_value, split
 from control.l2tp.registry import Registry
 from control.l2tp.tunnel import RESULT_CLEAR, Tunnel
 
-RESULT_SHUTTING_DOWN = 6
+RESULT_SHUTTING_DOWN: Final = 6
 
 
 class Endpoint:

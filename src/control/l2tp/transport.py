@@ -67,6 +67,7 @@ class Channel:
         self._counters = counters
         self._queue: deque[_Outgoing] = deque()
         self._acknowledged = 0
+        self._heard = False
         self._started = 0
         self._in_flight = 0
         self._expected = 0
@@ -94,7 +95,7 @@ class Channel:
     @property
     def acknowledged(self) -> bool:
         """Something we sent has been acknowledged."""
-        return self._acknowledged != 0
+        return self._heard
 
     @property
     def congestion(self) -> tuple[int, int]:
@@ -187,6 +188,7 @@ class Channel:
         for _ in range(count):
             self._queue.popleft()
         self._acknowledged = nr
+        self._heard = True
         self._started -= count
         self._in_flight = max(0, self._in_flight - count)
         self._grow()

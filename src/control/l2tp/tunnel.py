@@ -108,7 +108,7 @@ class Tunnel:
         self.handshake.response = response
         self._sccrq = body
         self._registry.add_accepted(self, body)
-        self._channel.receive(Header(0, 0, message.ns, message.nr), body, now)
+        self._channel.receive(Header(0, 0, 0, 0), body, now)
         self._step(Event.SCCRQ_GOOD, now)
 
     def lose_tie(self, event: Event, failure: Failure, heir: Tunnel | None, now: float) -> None:
@@ -344,7 +344,7 @@ class Tunnel:
         if self._stop_sent:
             return
         self._channel.discard_unsent()
-        if not self._channel.acknowledged:
+        if self._initiated and not self._channel.acknowledged:
             # Our SCCRQ is given up, or was answered without being acknowledged.
             self._channel.abandon()
             if not self.peer_id:
