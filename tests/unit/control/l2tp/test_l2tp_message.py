@@ -20,18 +20,18 @@ from control.l2tp.message import (
     verify,
 )
 
-SCCCN = bytes.fromhex("c802 0014 fb70 0000 0001 0001 8008 0000 0000 0003")
+SCCCN = bytes.fromhex("c802 0014 3333 0000 0001 0001 8008 0000 0000 0003")
 CDN = bytes.fromhex(
-    "c802 0024 fb70 aecf 0003 0003 8008 0000 0000 000e 8008 0000 0001 0003 8008 0000 000e 1092"
+    "c802 0024 3333 4444 0003 0003 8008 0000 0000 000e 8008 0000 0001 0003 8008 0000 000e 2222"
 )
 
 
 def test_message_both_ways() -> None:
     message = decode(CDN)
-    assert (message.type, message.tunnel_id, message.session_id) == (14, 0xFB70, 0xAECF)
+    assert (message.type, message.tunnel_id, message.session_id) == (14, 0x3333, 0x4444)
     assert (message.ns, message.nr) == (3, 3)
     assert message.value(Attribute.RESULT_CODE, ResultCode) == ResultCode(3)
-    assert message.value(Attribute.ASSIGNED_SESSION_ID, int) == 4242
+    assert message.value(Attribute.ASSIGNED_SESSION_ID, int) == 0x2222
     assert encode(message) == CDN
 
 

@@ -254,18 +254,18 @@ def test_peers_window_limits_what_is_in_flight() -> None:
 def test_sccrp_from_a_new_port_fixes_that_port() -> None:
     endpoint, peer = placed()
     peer.read()
-    peer.address = (LAC[0], 52455)
+    peer.address = (LAC[0], 40404)
     peer.start(M.SCCRP)
     sent = endpoint.datagrams_to_send()
-    assert {d.peer for d in sent} == {(LAC[0], 52455)}
+    assert {d.peer for d in sent} == {(LAC[0], 40404)}
     (opened,) = events(endpoint)
-    assert opened.peer == (LAC[0], 52455)
+    assert opened.peer == (LAC[0], 40404)
 
 
 def test_only_sccrp_may_come_from_a_new_port() -> None:
     endpoint, peer = placed()
     peer.read()
-    peer.address = (LAC[0], 52455)
+    peer.address = (LAC[0], 40404)
     code = (A.RESULT_CODE, ResultCode(1))
     peer.send(M.STOPCCN, code, (A.ASSIGNED_TUNNEL_ID, 77))
     peer.raw(b"")
@@ -276,7 +276,7 @@ def test_only_sccrp_may_come_from_a_new_port() -> None:
 def test_malformed_sccrp_from_a_new_port_fixes_nothing() -> None:
     endpoint, peer = placed()
     peer.read()
-    peer.address = (LAC[0], 52455)
+    peer.address = (LAC[0], 40404)
     peer.send(M.SCCRP)
     assert endpoint.counters.wrong_peer == 1
     peer.ns, peer.address = 0, LAC
