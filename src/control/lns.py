@@ -18,7 +18,7 @@ from control.dialout.events import Event
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
 from control.dialout.services import RadiusGroup, Services
-from control.l2tp.config import EndpointConfig
+from control.l2tp.config import EndpointConfig, TunnelInfo
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import Datagram, SocketAddress
 from control.ppp.link import Link
@@ -47,6 +47,7 @@ class Lns:
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }
         """By name of the RADIUS group."""
+        self.budget = Budget(config.budget, wall)
         self.manager = Manager(
             config,
             Services(
@@ -55,7 +56,7 @@ class Lns:
                 endpoints=self.endpoints,
                 radius={g.name: RadiusGroup(g, self.clients[g.name]) for g in config.radius},
                 new_link=lambda link: Link(link, rng),
-                budget=Budget(config.budget, wall),
+                budget=self.budget,
                 lacs=lacs,
                 boot=f"{rng.getrandbits(32):08X}",
             ),
@@ -143,6 +144,9 @@ class Lns:
 
     def calls(self) -> list[snapshot.CallView]:
         return snapshot.calls(self.manager)
+
+    def tunnels(self) -> list[TunnelInfo]:
+        return [info for endpoint in self.endpoints.values() for info in endpoint.tunnels()]
 
     def _settle(self, now: float) -> None:
         """Hands events to the manager until there are none: an event may cause others."""

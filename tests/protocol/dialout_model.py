@@ -38,7 +38,7 @@ class ModelDataplane:
         self.sent: list[tuple[NextHop, str]] = []
         """Payloads forwarded, in order."""
         self.discarded: list[str] = []
-        self.ppp: list[tuple[NextHop, bytes]] = []
+        self.ppp: list[tuple[SessionSpec, bytes]] = []
         self.activity: dict[NextHop, float] = {}
         self.now = 0.0
         self.buffer_limit = buffer_limit
@@ -135,8 +135,7 @@ class ModelDataplane:
         return len(packets)
 
     def send_ppp(self, nh: NextHop, frame: bytes) -> None:
-        assert nh in self.sessions
-        self.ppp.append((nh, frame))
+        self.ppp.append((self.sessions[nh], frame))
 
     def session_counters(self, nh: NextHop) -> SessionCounters:
         return SessionCounters(0, 0, 0, 0, self.activity.get(nh, 0.0))

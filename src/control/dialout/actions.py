@@ -71,7 +71,17 @@ class Actions:
         self._sessions = sessions
         self._step = step
         self._attempts = 0
-        self._perform: Mapping[SessionAction, Callable[[Session, float], None]] = {
+        self._perform = self._table()
+
+    def perform(self, action: SessionAction, session: Session, now: float) -> None:
+        counter = _COUNTED.get(action)
+        if counter is not None:
+            session.counters.add(counter)
+        else:
+            self._perform[action](session, now)
+
+    def _table(self) -> Mapping[SessionAction, Callable[[Session, float], None]]:
+        return {
             A.CREATE: self._create,
             A.REMOVE: self._remove,
             A.COUNT_LIMITED: self._count_limited,
@@ -99,13 +109,6 @@ class Actions:
             A.STOP_TIMER: self._stop_timer,
             A.FORGIVE: self._forgive,
         }
-
-    def perform(self, action: SessionAction, session: Session, now: float) -> None:
-        counter = _COUNTED.get(action)
-        if counter is not None:
-            session.counters.add(counter)
-        else:
-            self._perform[action](session, now)
 
     # Existence and counts.
 

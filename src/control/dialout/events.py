@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from control.dialout.failure import LastFailure
 from control.dialout.session import SessionState
+from control.l2tp.events import SocketAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,7 @@ class TriggersDropped(SessionFact):
 @dataclass(frozen=True, slots=True)
 class TunnelUp:
     time: float
-    lac: str
-    port: int
+    peer: SocketAddress
     tunnel: int
     peer_tunnel: int
     host_name: str

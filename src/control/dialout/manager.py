@@ -137,14 +137,9 @@ class Manager:
         """An event of the endpoint with this local address."""
         match event:
             case l2tp.TunnelOpened():
+                ids = (event.tunnel, event.peer_tunnel)
                 self.services.timeline.add(
-                    events.TunnelUp(
-                        now,
-                        *event.peer,
-                        event.tunnel,
-                        event.peer_tunnel,
-                        event.peer_host_name,
-                    )
+                    events.TunnelUp(now, event.peer, *ids, event.peer_host_name)
                 )
             case l2tp.TunnelClosed():
                 if event.failure.stage == "timeout":
@@ -390,7 +385,7 @@ class Manager:
 
     def _install(self, targets: Sequence[Target], now: float) -> None:
         self.targets.install(targets, now)
-        if self.targets.down():
+        if any(target.glean is None for target in targets):
             self._timers.set((0, TimerKind.TARGETS), now + TARGET_RETRY)
 
     def _remove(self, targets: Sequence[Target], now: float, why: str) -> None:
