@@ -290,3 +290,17 @@ class Bench:
         while (fact := self.manager.next_event()) is not None:
             found.append(fact)
         return found
+
+
+def pending_bench():
+    """Its only slot is taken, so that SITE has to wait."""
+    bench = Bench(configuration(max_connecting=1))
+    bench.packet("10.1.0.9")
+    return bench
+
+
+def bench_in(state):
+    bench = pending_bench() if state is SessionState.PENDING else Bench()
+    session = bench.to(state)
+    bench.timeline()
+    return bench, session
