@@ -16,6 +16,10 @@ class LocalProtocolError(DialoutError):
     """We asked a protocol object for something that its state does not allow."""
 
 
+class ResourceError(DialoutError):
+    """A table is full: nothing was changed, and later there may be room again."""
+
+
 class RemoteProtocolError(DialoutError):
     """The peer broke the protocol. `result` and `error` are the RFC 2661 4.4.2 codes to answer
     with."""

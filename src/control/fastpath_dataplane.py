@@ -11,6 +11,7 @@ from typing import Any
 
 from control.config import Config
 from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEvent
+from control.errors import ResourceError
 from fastpath.engine import Engine
 
 NANOSECONDS = 1_000_000_000
@@ -92,8 +93,12 @@ class FastpathDataplane:
 
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
-        with self._engine.transaction() as inner:
-            yield _Transaction(inner, self._tunnel_port, self._tables)
+        """Raises ResourceError when a table of the engine is full."""
+        try:
+            with self._engine.transaction() as inner:
+                yield _Transaction(inner, self._tunnel_port, self._tables)
+        except MemoryError as error:
+            raise ResourceError(str(error)) from None
 
     def resolve(self, table: int, destination: str) -> NextHop:
         nh: int = self._engine.resolve(self._tables[table], destination)

@@ -1,0 +1,75 @@
+"""The control plane's view of the engine."""
+
+import pytest
+
+from control.config import Config, VirtualRouter
+from control.dataplane import SessionSpec
+from control.errors import ResourceError
+from control.fastpath_dataplane import FastpathDataplane, build_tables
+from fastpath import Engine, MemPort
+
+ROUTERS = (
+    VirtualRouter(name="red", table=7, local_address="10.0.0.1"),
+    VirtualRouter(name="blue", table=3, local_address="10.0.0.2"),
+)
+
+
+def make(adjacencies=16, sessions=2):
+    engine = Engine(adjacencies=adjacencies, sessions=sessions, trigger_keys=8)
+    tables = build_tables(engine, Config(virtual_router=ROUTERS))
+    port = engine.attach(MemPort("tunnel"), tables[7])
+    return engine, tables, FastpathDataplane(engine, port, tables, lambda: 1.0)
+
+
+def spec(session, table=7):
+    return SessionSpec(
+        table=table,
+        local=("10.0.0.1", 1701),
+        peer=("10.0.0.9", 1701),
+        tunnel=1,
+        session=session,
+        peer_tunnel=2,
+        peer_session=session,
+    )
+
+
+def test_table_numbers_of_the_configuration_name_the_engines_tables():
+    _, _, dataplane = make()
+    with dataplane.transaction() as t:
+        red = t.add_glean(7, "10.1.0.0/16")
+        t.add_route(7, "10.1.0.0/16", red)
+    assert dataplane.resolve(7, "10.1.2.3") == red
+    assert dataplane.resolve(3, "10.1.2.3") == 0
+
+
+def test_local_address_is_routed_to_ourselves_in_its_own_table_only():
+    _, _, dataplane = make()
+    assert dataplane.resolve(7, "10.0.0.1") != 0
+    assert dataplane.resolve(7, "10.0.0.2") == 0
+    assert dataplane.resolve(3, "10.0.0.2") != 0
+
+
+def test_trigger_event_carries_the_table_number_of_its_virtual_router():
+    engine, tables, dataplane = make()
+    home = MemPort("home")
+    index = engine.attach(home, tables[3])
+    with dataplane.transaction() as t:
+        glean = t.add_glean(3, "198.51.100.0/24")
+        t.add_route(3, "198.51.100.0/24", glean)
+    home.push(bytes.fromhex("4500001c0001000040118e88c000020ac633640a0035003500080000"))
+    engine.poll(index)
+    (event,) = dataplane.trigger_events()
+    assert (event.table, event.glean, event.destination) == (3, glean, "198.51.100.10")
+    assert (event.source, event.protocol) == ("192.0.2.10", 17)
+    assert (event.source_port, event.destination_port) == (53, 53)
+
+
+@pytest.mark.parametrize("limits", [{"sessions": 2}, {"adjacencies": 5, "sessions": 8}])
+def test_full_table_is_a_resource_error_and_changes_nothing(limits):
+    engine, _, dataplane = make(**limits)
+    with dataplane.transaction() as t:
+        t.add_session(spec(1))
+        t.add_session(spec(2))
+    with pytest.raises(ResourceError, match="in use"), dataplane.transaction() as t:
+        t.add_session(spec(3))
+    assert len(engine.forwarding.sessions) == 2
