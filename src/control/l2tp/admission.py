@@ -65,14 +65,15 @@ class Admission:
             self._context.counters.refused_tunnels += 1
             return []
         policy = rivals[0].parameters if rivals else self._policy(arrival)
+        if policy is None:
+            stranger = RemoteProtocolError("not authorised", result=RESULT_NOT_AUTHORISED)
+            self._refuse(arrival, stranger)
+            return []
         try:
             message = self._judge(arrival, policy)
-            secret = policy.secret if policy is not None else b""
-            response = answer_challenge(message, MessageType.SCCRP, secret)
+            response = answer_challenge(message, MessageType.SCCRP, policy.secret)
         except (DecodeError, RemoteProtocolError) as error:
             self._refuse(arrival, error)
-            return []
-        if policy is None:
             return []
         return self._settle_tie(arrival, message, response, rivals, policy, now)
 
@@ -100,14 +101,11 @@ class Admission:
             return None
         return replace(policy, local=arrival.local, peer=arrival.peer, peer_host_name=name)
 
-    def _judge(self, arrival: Arrival, policy: TunnelParameters | None) -> Message:
+    def _judge(self, arrival: Arrival, policy: TunnelParameters) -> Message:
         """The decoded SCCRQ. Raises DecodeError or RemoteProtocolError if it is not acceptable."""
-        secret = policy.secret if policy is not None else b""
-        message = decode_body(arrival.header, arrival.body, secret)
+        message = decode_body(arrival.header, arrival.body, policy.secret)
         verify(message)
         check_version(message)
-        if policy is None:
-            raise RemoteProtocolError("not authorised", result=RESULT_NOT_AUTHORISED)
         challenge = message.value(Attribute.CHALLENGE, bytes)
         if challenge is not None and self._registry.is_our_challenge(challenge):
             raise RemoteProtocolError("reflected challenge", result=RESULT_NOT_AUTHORISED)

@@ -7,6 +7,7 @@ data channel are not its concern.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from control.errors import DecodeError, LocalProtocolError
@@ -42,7 +43,11 @@ class Endpoint:
         """Raises LocalProtocolError for settings that no message can carry."""
         if config.role not in ("lns", "lac") or config.receive_window < 1:
             raise LocalProtocolError("role is lns or lac, receive_window 1 or more")
-        encode_avps(build.start(MessageType.SCCRQ, config, build.StartFields("", 1)))
+        names = [""]
+        if isinstance(config.incoming, Mapping):
+            names += [policy.host_name for policy in config.incoming.values()]
+        for name in names:
+            encode_avps(build.start(MessageType.SCCRQ, config, build.StartFields(name, 1)))
         self.config = config
         self._context = Context(config, rng)
         self._registry = Registry()

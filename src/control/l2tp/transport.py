@@ -30,7 +30,8 @@ class ChannelConfig:
     """Longest interval, seconds; not below 8 (RFC 2661 5.8)."""
     max_retransmissions: int = 5
     ack_delay: float = 0.05
-    """Seconds an acknowledgement waits for a message to ride on."""
+    """Seconds an acknowledgement waits for a message to ride on; it does not wait once a quarter
+    of the receive window is owed."""
 
     def cycle(self) -> float:
         """Seconds of a full retransmission cycle, 31 with the defaults."""
@@ -80,6 +81,7 @@ class Channel:
         self._attempts = 0
         self._resend_at: float | None = None
         self._ack_at: float | None = None
+        self._owed = 0
         self._packets: list[bytes] = []
 
     @property
@@ -154,6 +156,7 @@ class Channel:
         if self._ack_at is not None and now >= self._ack_at and not self.dead:
             self._counters.zlb_sent += 1
             self._ack_at = None
+            self._owed = 0
             self._packets.append(join(self._header(0, None, self._started), b""))
 
     def get_timer(self) -> float | None:
@@ -210,8 +213,12 @@ class Channel:
         self._cwnd = min(self._cwnd, self._window)
 
     def _owe_acknowledgement(self, now: float) -> None:
-        if self._ack_at is None:
-            self._ack_at = now + self.config.ack_delay
+        self._owed += 1
+        # A peer with a full window must not wait for the delay. Due now is still after whatever
+        # the owner says at once, which then carries the acknowledgement.
+        soon = self._owed >= max(2, self.config.receive_window // 4)
+        when = now if soon else now + self.config.ack_delay
+        self._ack_at = when if self._ack_at is None else min(self._ack_at, when)
 
     def _time_out(self, now: float) -> None:
         if self._attempts >= self.config.max_retransmissions:
@@ -243,6 +250,7 @@ class Channel:
             else:
                 self._counters.retransmitted += 1
         self._ack_at = None
+        self._owed = 0
         if self._resend_at is None or self._resend_at <= now:
             self._resend_at = now + self._interval
 

@@ -537,6 +537,34 @@ def test_lac_refuses_a_session_id_in_use() -> None:
     assert len(endpoint.calls()) == 1
 
 
+def test_lac_without_a_free_session_id_refuses() -> None:
+    endpoint, peer = asked()
+    (tunnel,) = endpoint._registry
+    tunnel._calls._ids._taken.update(range(1, 65536))
+    send_ocrq(peer)
+    assert cdn_of(peer)[2:] == (2, 4)
+    assert endpoint.calls() == events(endpoint) == []
+
+
+def test_bad_message_ends_a_call_of_the_lac() -> None:
+    endpoint, peer = asked()
+    send_ocrq(peer)
+    session = endpoint.calls()[0].session
+    peer.send(M.SLI, (A.ACCM, Accm()), session=session)
+    peer.send(M.WEN, (A.CALL_ERRORS, CallErrors()), session=session)
+    assert (endpoint.counters.sli, endpoint.counters.wen) == (1, 1)
+    peer.send(M.SLI, session=session)
+    assert cdn_of(peer) == (9, session, 2, 3)
+    assert [type(e) for e in events(endpoint)] == [CallRequested, CallClosed]
+
+
+def test_reply_without_a_session_id_is_for_nobody() -> None:
+    endpoint, peer, _, _ = dialing()
+    ocrp(peer, 0)
+    assert endpoint.counters.unknown_session == 1
+    assert [c.state for c in endpoint.calls()] == ["WAIT_REPLY"]
+
+
 def test_lac_accepts_once_and_connects_once() -> None:
     endpoint, peer = asked()
     send_ocrq(peer)

@@ -334,7 +334,15 @@ def test_nothing_is_placed_or_accepted_after_shutdown() -> None:
     assert endpoint.tunnels() == []
 
 
-@pytest.mark.parametrize("change", [{"role": "pac"}, {"receive_window": 0}, {"host_name": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "pac"},
+        {"receive_window": 0},
+        {"host_name": ""},
+        {"incoming": {"": replace(OPEN, host_name="h" * 1018)}},
+    ],
+)
 def test_settings_that_cannot_work_are_our_misuse(change: dict[str, object]) -> None:
     with pytest.raises(LocalProtocolError):
         Endpoint(replace(EndpointConfig(), **change), random.Random(1))
@@ -359,6 +367,17 @@ def test_tunnel_ids_run_out_with_a_reason() -> None:
     call = endpoint.place_call(OPEN, CALL, 0.0)
     (closed,) = events(endpoint)
     assert (closed.call, closed.failure.stage, closed.failure.error) == (call, "local", 4)
+
+
+def test_peer_that_opens_a_tunnel_hears_that_ids_ran_out() -> None:
+    endpoint = lac()
+    endpoint._context.tunnel_ids._taken.update(range(1, 65536))
+    Peer(endpoint, address=LNS, ours=LAC).start(M.SCCRQ)
+    (datagram,) = endpoint.datagrams_to_send()
+    assert decode(datagram.data).value(A.RESULT_CODE, ResultCode) == ResultCode(
+        2, 4, "no tunnel id is free"
+    )
+    assert endpoint.tunnels() == []
 
 
 def test_session_ids_run_out_with_a_reason() -> None:

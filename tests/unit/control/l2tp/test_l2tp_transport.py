@@ -209,6 +209,19 @@ def test_acknowledgement_is_delayed_and_rides_on_a_message() -> None:
     assert channel.get_timer() == 2.02
 
 
+def test_acknowledgement_of_a_quarter_of_the_window_is_due_at_once() -> None:
+    channel = make(receive_window=16)
+    for ns in range(3):
+        take(channel, ns, 1.0)
+    assert channel.get_timer() == 1.05
+    take(channel, 3, 1.01)
+    assert channel.get_timer() == 1.01
+    channel.handle_timer(1.01)
+    assert numbers(channel) == [(0, 4, b"")]
+    take(channel, 4, 2.0)
+    assert channel.get_timer() == 2.05
+
+
 def test_acknowledgement_with_nothing_to_ride_on_is_a_zlb_without_a_number() -> None:
     channel = make()
     channel.send(b"x", 0, 0.0)

@@ -342,6 +342,25 @@ def test_stopccn_is_acknowledged_and_ends_everything(when: str) -> None:
     assert endpoint.calls() == []
 
 
+def test_stopccns_that_cross_end_the_tunnel_once() -> None:
+    endpoint, peer = placed()
+    peer.establish()
+    endpoint.close_tunnel(peer.their_tunnel, 0.0)
+    events(endpoint)
+    code = (A.RESULT_CODE, ResultCode(1))
+    peer.send(M.STOPCCN, code, (A.ASSIGNED_TUNNEL_ID, 77))
+    assert events(endpoint) == []
+    assert endpoint.tunnels()[0].state == "IDLE"
+
+
+def test_message_ahead_of_sccrp_does_not_fix_the_port() -> None:
+    endpoint, peer = placed()
+    peer.read()
+    peer.address = (LAC[0], 40404)
+    peer.start(M.SCCRP, ns=1)
+    assert endpoint.counters.wrong_peer == 1
+
+
 def test_stopccn_for_an_accepted_tunnel_before_it_is_established() -> None:
     endpoint = lac()
     peer = Peer(endpoint, address=LNS, ours=LAC)
