@@ -31,7 +31,6 @@ from control.l2tp.message import decode
 
 A = Attribute
 M = MessageType
-STRANGER = ("203.0.113.9", 40000)
 
 
 @pytest.mark.parametrize(
