@@ -28,7 +28,7 @@ from control.config import (
 )
 from control.dataplane import SessionSpec
 from control.dialout.events import Event, SessionStateChanged
-from control.dialout.session import SessionState
+from control.dialout.session_table import SessionState
 from control.l2tp import events as l2tp
 from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint

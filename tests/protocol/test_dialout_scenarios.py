@@ -17,7 +17,7 @@ from control.dialout.events import (
     TunnelDown,
     TunnelUp,
 )
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 
 LAC1, LAC2 = "10.9.0.1", "10.9.0.2"
 WHOLE = [S.AUTHENTICATING, S.CONNECTING, S.IN_SERVICE]

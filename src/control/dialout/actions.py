@@ -14,7 +14,8 @@ from control.dialout.chassis import Chassis
 from control.dialout.counters import SessionCounter
 from control.dialout.events import RadiusAsked, TriggersDropped, TriggersFlushed
 from control.dialout.services import Services
-from control.dialout.session import Session, SessionAction, SessionEvent
+from control.dialout.session import Session
+from control.dialout.session_table import SessionAction, SessionEvent
 from control.dialout.timers import Timers
 from control.errors import LocalProtocolError
 from control.radius.dialout import dialout_user_name

@@ -12,7 +12,8 @@ from enum import Enum
 
 from control import config
 from control.dialout.counters import Counters, LatencyHistogram
-from control.dialout.session import Session, SessionState
+from control.dialout.session import Session
+from control.dialout.session_table import SessionState
 from control.dialout.target import Target
 from control.rib import Rib
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from control.dialout.failure import LastFailure
-from control.dialout.session import SessionState
+from control.dialout.session_table import SessionState
 from control.l2tp.events import SocketAddress
 
 

@@ -18,7 +18,8 @@ from control.dialout.chassis import Chassis, VirtualRouterState
 from control.dialout.counters import Counters
 from control.dialout.failure import LastFailure
 from control.dialout.services import Services
-from control.dialout.session import SESSION_TABLE, Session, SessionEvent, SessionState
+from control.dialout.session import Session
+from control.dialout.session_table import SESSION_TABLE, SessionEvent, SessionState
 from control.dialout.target import Target
 from control.dialout.targets import Targets
 from control.dialout.timers import Timers

@@ -11,7 +11,8 @@ from typing import Any
 
 from control.dialout.counters import LATENCY_BOUNDS
 from control.dialout.manager import Manager
-from control.dialout.session import Session, SessionState
+from control.dialout.session import Session
+from control.dialout.session_table import SessionState
 from control.dialout.target import Target, TargetState
 
 

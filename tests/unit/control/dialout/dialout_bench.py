@@ -22,7 +22,8 @@ from control.dialout import budget, lacs
 from control.dialout.events import Event
 from control.dialout.manager import Manager
 from control.dialout.services import RadiusGroup, Services
-from control.dialout.session import Session, SessionState
+from control.dialout.session import Session
+from control.dialout.session_table import SessionState
 from control.errors import LocalProtocolError
 from control.l2tp import events as l2tp
 from control.ppp import events as ppp

@@ -7,7 +7,7 @@ from dialout_bench import SITE, Bench, bench_in, configuration
 
 from control.config import Radius, RadiusServer
 from control.dialout.counters import SessionCounter as C
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.radius import events as radius
 
 CALLED = (S.CONNECTING, S.IN_SERVICE, S.FAILED)

@@ -6,7 +6,7 @@ from dialout_bench import LAC1, LAC2, SITE, Bench, candidate, configuration
 from control.config import Budget, Lac, Profile
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import CallFailed
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
 from control.radius import events as radius
 

@@ -17,7 +17,7 @@ from control.dialout.counters import (
     LatencyHistogram,
 )
 from control.dialout.counters import SessionCounter as C
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
 from control.ppp import events as ppp
 from control.radius import events as radius

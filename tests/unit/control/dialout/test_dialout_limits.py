@@ -6,7 +6,7 @@ from dialout_bench import SITE, Bench, candidate, configuration
 from control.config import Budget, Target
 from control.dialout.chassis import ChassisState
 from control.dialout.counters import SessionCounter as C
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.dialout.target import TargetState
 from control.radius import events as radius
 

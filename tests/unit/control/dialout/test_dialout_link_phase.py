@@ -6,7 +6,7 @@ from dialout_bench import LAC1, LAC2, LAC3, LOCAL, SITE, Bench, candidate, confi
 from control.config import Profile
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import CallPlaced
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig

@@ -6,7 +6,7 @@ from dialout_bench import LAC1, LOCAL, SITE, Bench, configuration, grant_of
 from control.config import Profile, Target
 from control.dialout.access_route import RouteDoesNotFit, access_prefixes
 from control.dialout.events import AccessRouteInstalled, AccessRouteRemoved
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.ppp import events as ppp
 from control.radius.events import DialoutGranted, FramedRoute, SessionGrant
 

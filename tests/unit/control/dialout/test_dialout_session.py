@@ -2,7 +2,7 @@
 
 import pytest
 
-from control.dialout.session import SESSION_TABLE, SessionAction, SessionEvent, SessionState
+from control.dialout.session_table import SESSION_TABLE, SessionAction, SessionEvent, SessionState
 from control.fsm import IllegalEvent
 
 S, E, A = SessionState, SessionEvent, SessionAction

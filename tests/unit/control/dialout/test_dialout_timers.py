@@ -7,7 +7,7 @@ from dialout_bench import SITE, Bench, bench_in, configuration, grant_of
 from control.config import Profile
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import SessionStateChanged, TriggersFlushed
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.radius import events as radius
 
 

@@ -10,7 +10,7 @@ from control.config import Target, VirtualRouter
 from control.dialout.chassis import ChassisState, VirtualRouterState
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import TargetStateChanged
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.dialout.target import TargetState
 from control.errors import LocalProtocolError
 
