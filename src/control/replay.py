@@ -99,6 +99,11 @@ class Replay:
         self._tunnel_index = self.engine.attach(self._tunnel, table)
         with self.engine.transaction() as t:
             self._tunnel_nh = t.add_adjacency("ip", port=self._tunnel_index)
+            local = t.add_adjacency("local", tunnel=True)
+            for address in {r.local_address: None for r in config.virtual_router}:
+                # All tunnels end at the one tunnel port, whatever table their calls are for.
+                if address:
+                    t.add_route(table, f"{address}/32", local)
             if port:
                 home_nh = t.add_adjacency("ip", port=self._home_index, mtu=port.mtu)
                 for prefix in port.networks:
