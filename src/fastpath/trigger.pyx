@@ -160,25 +160,25 @@ cdef class TriggerTable:
         cdef trigger_table_t* table = &self.tables[entry.table]
         cdef uint32_t packets = table.packet_limit if table.limited else TRIGGER_PACKETS_DEFAULT
         cdef uint32_t octets = table.octet_limit if table.limited else TRIGGER_OCTETS_MAX
+        cdef uint32_t length = p.len - p.l3
         cdef trigger_packet_t* packet
-        if (p.len == 0 or p.len > DATAGRAM_MAX or table.enqueued >= packets
-                or table.octets + p.len > octets):
+        if length > DATAGRAM_MAX or table.enqueued >= packets or table.octets + length > octets:
             return False
-        packet = <trigger_packet_t*> malloc(sizeof(trigger_packet_t) + p.len)
+        packet = <trigger_packet_t*> malloc(sizeof(trigger_packet_t) + length)
         if packet == NULL:
             return False
         packet.next = NULL
         packet.ts = p.ts
-        packet.len = p.len
-        memcpy(packet + 1, p.data, p.len)
+        packet.len = length
+        memcpy(packet + 1, p.data + p.l3, length)
         if entry.first == NULL:
             entry.first = packet
         else:
             entry.last.next = packet
         entry.last = packet
         entry.buffered += 1
-        _enqueued(table, p.len)
-        _enqueued(&self.total, p.len)
+        _enqueued(table, length)
+        _enqueued(&self.total, length)
         return True
 
     cdef uint32_t _pop(self, trigger_entry_t* entry, int counter) noexcept nogil:
