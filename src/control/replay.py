@@ -72,6 +72,8 @@ class Replay:
         self.config = config
         self.clock = VirtualClock()
         self.outcome = Outcome()
+        self.state: dict[str, object] = {}
+        """What `show` would say at the end of the inputs, before everything is closed."""
         self.home = PcapPort(*inputs, rebase=True)
         self.seed = config.sim.seed if seed is None else seed
         self._limit = limit
@@ -146,6 +148,7 @@ class Replay:
             if steps % STEPS_PER_PROGRESS == 0:
                 self._on_progress(self)
         self._advance(self.clock.now + self.config.sim.drain)
+        self.state = self._look()
         self.lns.shutdown(self.clock.now)
         self._settle()
         self._advance(self.clock.now + FAREWELL, until_idle=True)
@@ -247,6 +250,19 @@ class Replay:
             else:
                 self.network.from_router(packet)
         return bool(sent)
+
+    def _look(self) -> dict[str, object]:
+        now = self.clock.now
+        lns = self.lns
+        return {
+            "time": now,
+            "chassis": lns.chassis(now),
+            "virtual_routers": lns.virtual_routers(now),
+            "targets": lns.targets(now),
+            "sessions": lns.sessions(now),
+            "calls": lns.calls(),
+            "tunnels": lns.tunnels(),
+        }
 
     # The network ----------------------------------------------------------------------------
 

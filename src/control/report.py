@@ -101,8 +101,6 @@ def counters(replay: Replay) -> dict[str, Any]:
 
 def report(replay: Replay, timeline: list[events.Event]) -> dict[str, Any]:
     """Everything a replay came to."""
-    now = replay.clock.now
-    lns = replay.lns
     outcome = replay.outcome
     counts = counters(replay)
     return {
@@ -119,11 +117,7 @@ def report(replay: Replay, timeline: list[events.Event]) -> dict[str, Any]:
         ],
         "accounted_for": sum(counts["verdicts"].values()) == counts["counters"]["received"],
         **counts,
-        "chassis": plain(lns.chassis(now)),
-        "virtual_routers": plain(lns.virtual_routers(now)),
-        "targets": plain(lns.targets(now)),
-        "sessions": plain(lns.sessions(now)),
-        "calls": plain(lns.calls()),
+        "at_end_of_input": plain(replay.state),
         "timeline": [{"event": type(e).__name__, **plain(e)} for e in timeline],
         "simulated": plain(replay.network.report()),
     }
