@@ -1,4 +1,4 @@
-# An opened capture of either format.
+# An opened capture of any format.
 
 from fastpath.ports.mapping cimport Mapping
 from fastpath.ports.pcap_source cimport source_t

@@ -1,19 +1,21 @@
-"""An opened capture file of either format, and the table of what can be wrong with one."""
+"""An opened capture file of any format, and the table of what can be wrong with one."""
 
 import os
 
 cimport cython
 from fastpath.ports.mapping cimport Mapping, mapping_intact, mapping_size
+from fastpath.ports.netmon_file cimport netmon_open, netmon_walk
 from fastpath.ports.pcap_file cimport pcap_open, pcap_walk
 from fastpath.ports.pcap_format cimport (
-    BLOCK_SECTION, PCAP_MICROSECONDS, PCAP_NANOSECONDS, load32, swap32,
+    BLOCK_SECTION, NETMON_1, NETMON_2, PCAP_MICROSECONDS, PCAP_NANOSECONDS, le32, load32, swap32,
 )
 from fastpath.ports.pcap_source cimport (
     FAULT_BLOCK_CAPTURED, FAULT_BLOCK_CUT, FAULT_BLOCK_MULTIPLE, FAULT_BLOCK_SHORT,
-    FAULT_BLOCK_TRAILER, FAULT_CAPTURED, FAULT_HEADER_CUT, FAULT_INTERFACE, FAULT_INTERFACES,
-    FAULT_MEMORY, FAULT_NONE, FAULT_OPTION_CUT, FAULT_OPTION_LENGTH, FAULT_ORDER, FAULT_RECORD_CUT,
-    FAULT_RESOLUTION, FAULT_SHRANK, FAULT_UNREADABLE, FAULT_VERSION, FORMAT_PCAP, FORMAT_PCAPNG,
-    record_t, source_fault, source_t,
+    FAULT_BLOCK_TRAILER, FAULT_CAPTURED, FAULT_FRAME, FAULT_HEADER_CUT, FAULT_INTERFACE,
+    FAULT_INTERFACES, FAULT_MEMORY, FAULT_NONE, FAULT_OPTION_CUT, FAULT_OPTION_LENGTH, FAULT_ORDER,
+    FAULT_OVERLAP, FAULT_RECORD_CUT, FAULT_RESOLUTION, FAULT_SHRANK, FAULT_START, FAULT_TABLE_CUT,
+    FAULT_TABLE_LENGTH, FAULT_UNREADABLE, FAULT_VERSION, FORMAT_NETMON, FORMAT_PCAP,
+    FORMAT_PCAPNG, record_t, source_fault, source_t,
 )
 from fastpath.ports.pcapng_file cimport pcapng_open, pcapng_walk
 from libc.stdint cimport uint32_t, uint64_t, UINT64_MAX
@@ -37,6 +39,11 @@ _FAULTS = {
     FAULT_OPTION_LENGTH: "option of {found} octets, it must have {allowed}",
     FAULT_RESOLUTION: "time stamp resolution {found:#04x}, at most {allowed:#04x} is allowed",
     FAULT_MEMORY: "no memory for {found} interfaces",
+    FAULT_START: "start of the capture: {found} where at most {allowed} is allowed",
+    FAULT_TABLE_LENGTH: "frame table of {found} octets, only multiples of {allowed} are allowed",
+    FAULT_TABLE_CUT: "frame table of {found} entries, only {allowed} are left in the file",
+    FAULT_FRAME: "frame at octet {found}, allowed are 32 to {allowed}, the end of the file",
+    FAULT_OVERLAP: "frame of {found} octets, only {allowed} of the file belong to no other",
     FAULT_SHRANK: "the file shrank while it was read: {found} octets are left of {allowed}",
     FAULT_UNREADABLE: "the file could not be read here; is its device damaged?",
 }
@@ -48,8 +55,6 @@ _FOREIGN = (
     (b"\xfd7zXZ", "compressed by xz: run unxz on it first"),
     (b"BZh", "compressed by bzip2: run bunzip2 on it first"),
     (b"\x04\x22\x4d\x18", "compressed by lz4: run unlz4 on it first"),
-    (b"GMBU", "a capture of Microsoft Network Monitor: convert it with editcap -F pcapng"),
-    (b"RTSS", "a capture of Microsoft Network Monitor: convert it with editcap -F pcapng"),
     (b"\x34\xcd\xb2\xa1", "a capture of the modified pcap format: convert it with editcap -F pcap"),
     (b"\xa1\xb2\xcd\x34", "a capture of the modified pcap format: convert it with editcap -F pcap"),
 )
@@ -80,16 +85,18 @@ cdef void _settle(source_t* s) noexcept nogil:
     # A file that shrank goes on to its new end: records behind that are taken back, and its fault
     # replaces what the walk made of the zeros that the handler of sigbus.h put there.
     cdef uint64_t intact = mapping_intact(s.map)
-    cdef record_t* last
+    cdef record_t* r
+    cdef int i
     if intact < s.size:
         s.size = intact
-        # the walk is beyond repair where it has passed the new end, or read zeros before it
-        s.ended |= s.at > intact
-        while s.tail > s.head:
-            last = &s.ahead[s.tail - 1]
-            if <uint64_t>(last.data - s.base) + last.len <= intact:
+        # the walk is beyond repair where it has passed the new end, or read zeros before it; and
+        # where it goes by a table, which lies at the end as a rule
+        s.ended |= s.at > intact or s.format == FORMAT_NETMON
+        for i in range(s.head, s.tail):
+            r = &s.ahead[i]
+            if <uint64_t>(r.data - s.base) + r.len + s.trailer > intact:
+                s.tail = i
                 break
-            s.tail -= 1
     if s.ended and s.size < s.map.size:
         source_fault(s, FAULT_UNREADABLE if s.size < mapping_size(s.map) else FAULT_SHRANK,
                      s.size, s.size, s.map.size)
@@ -105,8 +112,10 @@ cdef int source_prepare(source_t* s, int wanted) noexcept nogil:
             s.tail = left
         if s.format == FORMAT_PCAP:
             pcap_walk(s)
-        else:
+        elif s.format == FORMAT_PCAPNG:
             pcapng_walk(s)
+        else:
+            netmon_walk(s)
     if not s.settled:
         _settle(s)
     return s.tail - s.head
@@ -148,6 +157,9 @@ cdef class Capture:
                 PCAP_MICROSECONDS, PCAP_NANOSECONDS):
             s.format = FORMAT_PCAP
             pcap_open(s)
+        elif le32(magic) in (NETMON_1, NETMON_2):
+            s.format = FORMAT_NETMON
+            netmon_open(s)
         else:
             raise PcapError(self.path, 0, self._foreign())
         if s.fault != FAULT_NONE:
@@ -158,7 +170,7 @@ cdef class Capture:
         for magic, remedy in _FOREIGN:
             if first.startswith(magic):
                 return remedy
-        return f"neither pcap nor pcapng: it begins with {first[:4].hex(' ')}"
+        return f"neither pcap, pcapng nor Network Monitor: it begins with {first[:4].hex(' ')}"
 
     def error(self):
         """What ended the reading early, as a PcapError; None: nothing did so far."""
@@ -182,6 +194,7 @@ cdef class Capture:
 
     @property
     def position(self):
-        """Offset in octets of what is consumed next: of its data, if that was read ahead."""
+        """Offset in octets of what is consumed next: of its data, if that was read ahead. In a
+        Network Monitor file, whose table may name frames in any order, it may go back."""
         cdef source_t* s = self.source
         return s.ahead[s.head].data - s.base if s.head < s.tail else s.at

@@ -1,6 +1,7 @@
 # Layouts of capture files, as they lie in the file in the byte order of the host that wrote it.
-# Classic pcap: draft-ietf-opsawg-pcap, 4 and 5. pcapng: draft-ietf-opsawg-pcapng, 3 and 4.
-# Sizes are asserted in pcap_file.pyx and pcapng_file.pyx.
+# Classic pcap: draft-ietf-opsawg-pcap, 4 and 5. pcapng: draft-ietf-opsawg-pcapng, 3 and 4. Network
+# Monitor, always little-endian: the header is Microsoft's CAPTUREFILE_HEADER_VALUES.
+# Sizes are asserted in pcap_file.pyx, pcapng_file.pyx and netmon_file.pyx.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -10,6 +11,11 @@ cdef extern from "<byteswap.h>" nogil:
     uint32_t swap32 "bswap_32"(uint32_t value)
     uint64_t swap64 "bswap_64"(uint64_t value)
 
+cdef extern from "<endian.h>" nogil:
+    uint16_t le16 "le16toh"(uint16_t value)
+    uint32_t le32 "le32toh"(uint32_t value)
+    uint64_t le64 "le64toh"(uint64_t value)
+
 cdef enum:
     # More than any capturing program takes of one packet (libpcap's MAXIMUM_SNAPLEN): what claims
     # more is damage. The snapshot length in the headers is not compared with: programs that join
@@ -18,6 +24,9 @@ cdef enum:
 
     PCAP_MICROSECONDS = 0xA1B2C3D4
     PCAP_NANOSECONDS = 0xA1B23C4D
+
+    NETMON_1 = 0x53535452             # "RTSS"
+    NETMON_2 = 0x55424D47             # "GMBU"
 
     BLOCK_SECTION = 0x0A0D0D0A        # reads the same in both byte orders
     BLOCK_INTERFACE = 1
@@ -51,6 +60,33 @@ cdef packed struct pcap_record_t:
     uint32_t fraction
     uint32_t captured
     uint32_t length
+
+# | magic | minor major | media | start | table offset | table length | ... |           32 octets
+cdef packed struct netmon_file_t:
+    uint32_t magic
+    uint8_t minor
+    uint8_t major
+    uint16_t media
+    uint16_t start[8]             # SYSTEMTIME: year, month, weekday, day, hour .. millisecond
+    uint32_t table_offset
+    uint32_t table_length
+
+cdef packed struct netmon_frame1_t:                                                 # 8 octets
+    uint32_t milliseconds         # since the start
+    uint16_t length
+    uint16_t captured
+
+cdef packed struct netmon_frame2_t:                                                 # 16 octets
+    uint64_t microseconds
+    uint32_t length
+    uint32_t captured
+
+# Behind the frame from 2.1 on: 2 octets, 6 from 2.2 on, 15 from 2.3 on.
+cdef packed struct netmon_trailer_t:
+    uint16_t media
+    uint32_t process
+    uint64_t filetime             # 100 ns since 1601
+    uint8_t zone
 
 # | type | total | ... | total |
 cdef packed struct block_t:

@@ -1,5 +1,5 @@
 # One opened capture: the walk's position, the records it has read ahead, and what ended it.
-# pcap_file and pcapng_file fill it, capture owns it, the port in pcap takes from it.
+# pcap_file, pcapng_file and netmon_file fill it, capture owns it, the port in pcap takes from it.
 
 from fastpath.ports.mapping cimport mapping_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -23,6 +23,7 @@ cdef enum:
 cdef enum SourceFormat:
     FORMAT_PCAP = 0
     FORMAT_PCAPNG
+    FORMAT_NETMON
 
 cdef enum Fault:
     FAULT_NONE = 0
@@ -42,6 +43,11 @@ cdef enum Fault:
     FAULT_OPTION_LENGTH
     FAULT_RESOLUTION
     FAULT_MEMORY
+    FAULT_START
+    FAULT_TABLE_LENGTH
+    FAULT_TABLE_CUT
+    FAULT_FRAME
+    FAULT_OVERLAP
     FAULT_SHRANK
     FAULT_UNREADABLE
 
@@ -78,7 +84,14 @@ cdef struct source_t:
     int format
     int swapped
     uint64_t scale            # classic: nanoseconds of one unit of `fraction`
-    uint8_t link              # classic
+    uint8_t link              # classic, and netmon before 2.1
+    uint8_t major             # netmon: 1 or 2
+    uint32_t trailer          # netmon: octets behind the data of a frame
+    int64_t start             # netmon: start of the capture, 100 ns since 1970
+    uint64_t table            # netmon: offset of the frame table
+    uint32_t frames           # netmon: its entries
+    uint32_t frame            # netmon: the next one
+    uint64_t room             # netmon: octets that further frames may have
     int fault
     uint64_t fault_at
     uint64_t found

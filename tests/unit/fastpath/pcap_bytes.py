@@ -64,6 +64,36 @@ def obsolete(ticks: int, data: bytes, number=0, order="<") -> bytes:
     return block(2, head + data, order)
 
 
+START = (2005, 7, 0, 17, 0, 0, 46, 19)
+"""SYSTEMTIME; the third word is the day of the week."""
+START_NS = 1121558446019 * 10**6
+
+
+def netmon(frames, version=(2, 0), media=1, start=START, offsets=None, length=None) -> bytes:
+    """A Network Monitor file: header of 128 octets, frames, table."""
+    at, table = 128, []
+    for frame in frames:
+        table.append(at)
+        at += len(frame)
+    table = table if offsets is None else offsets
+    magic = b"RTSS" if version[0] == 1 else b"GMBU"
+    head = magic + struct.pack("<BBH8H", version[1], version[0], media, *start)
+    head += struct.pack("<II", at, 4 * len(table) if length is None else length)
+    return head.ljust(128, b"\0") + b"".join(frames) + struct.pack(f"<{len(table)}I", *table)
+
+
+def frame1(milliseconds: int, data: bytes, length=None, captured=None) -> bytes:
+    length = len(data) if length is None else length
+    captured = len(data) if captured is None else captured
+    return struct.pack("<IHH", milliseconds, length, captured) + data
+
+
+def frame2(microseconds: int, data: bytes, trailer=b"", length=None, captured=None) -> bytes:
+    length = len(data) if length is None else length
+    captured = len(data) if captured is None else captured
+    return struct.pack("<QII", microseconds, length, captured) + data + trailer
+
+
 def put32(data: bytes, at: int, value: int) -> bytes:
     at %= len(data)
     return data[:at] + struct.pack("<I", value) + data[at + 4 :]

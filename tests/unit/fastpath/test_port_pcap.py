@@ -164,11 +164,13 @@ NO_CAPTURES = [
     (header()[:23], "23 octets are left of a header of 24"),
     (header(version=(2, 3)), "format version 2.3, allowed is 2.4"),
     (header(">", version=(543, 0)), "format version 543.0, allowed is 2.4"),
-    (b"hello world, this is text" * 3, "neither pcap nor pcapng: it begins with 68 65 6c 6c"),
+    (
+        b"hello world, this is text" * 3,
+        "neither pcap, pcapng nor Network Monitor: it begins with 68 65 6c 6c",
+    ),
     (b"\x1f\x8b\x08\0" + bytes(40), "compressed by gzip: run gunzip"),
     (b"\x28\xb5\x2f\xfd" + bytes(40), "unzstd"),
     (b"\xfd7zXZ\0" + bytes(40), "unxz"),
-    (b"GMBU" + bytes(40), "Microsoft Network Monitor"),
     (header(magic=0xA1B2CD34), "modified pcap"),
     (section()[:20], "20 octets are left of a header of 28"),
     (section(mark=7), "byte-order mark 0x00000007"),
@@ -232,10 +234,6 @@ def test_real_captures_have_the_packets_that_their_index_says():
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row in rows:
         path = Path(folder) / "pcap" / row["file"]
-        if path.read_bytes()[:4] == b"GMBU":
-            with pytest.raises(PcapError, match="Network Monitor"):
-                PcapPort(path)
-            continue
         port = PcapPort(path)
         assert (row["file"], port.drain()) == (row["file"], int(row["packets"]))
         assert port.errors() == []
