@@ -69,8 +69,9 @@ class Endpoint:
     ) -> int:
         """Asks the LAC `tunnel` names to dial, over a new tunnel or one with equal parameters.
 
-        `tunnel_patience` is how many seconds the call waits for the tunnel, `call_patience` how
-        many for OCRP; None: as long as the peer acknowledges. Returns the call's handle. Raises
+        `tunnel_patience` is how many seconds the call waits for the tunnel; None: a full cycle of
+        retransmissions, after which every opening is given up. `call_patience` is how many it
+        waits for OCRP; None: as long as the peer acknowledges. Returns the call's handle. Raises
         LocalProtocolError on a LAC, after shutdown, or for values that cannot be sent.
         """
         self._check_call(tunnel, call)

@@ -51,10 +51,14 @@ class Path:
     def send(self, data: bytes) -> None:
         """Sends a datagram, or keeps it until the peer has sent as much itself."""
         if self.credit is not None:
+            if len(data) == HEADER.size:
+                # A bare acknowledgement would silence the peer, whose repetitions alone let our
+                # own message be repeated; that one acknowledges as well.
+                self._counters.withheld += 1
+                return
             if len(data) > self.credit:
                 self._counters.withheld += 1
-                if len(data) > HEADER.size:
-                    self._withheld = data
+                self._withheld = data
                 return
             self.credit -= len(data)
         self._outgoing.append(Datagram(data, self.local, self.peer))

@@ -39,11 +39,10 @@ from control.l2tp.path import Path
 from control.l2tp.registry import Registry
 from control.l2tp.transport import Channel
 from control.l2tp.tunnel_calls import TunnelCalls
-from control.l2tp.tunnel_check import failure_of
-from control.l2tp.tunnel_table import TUNNEL, Action, Event, State
+from control.l2tp.tunnel_check import failure_of, out_of_place
+from control.l2tp.tunnel_table import OPENING, TUNNEL, Action, Event, State
 
 RESULT_CLEAR: Final = 1
-RESULT_FSM_ERROR: Final = 7
 ERROR_UNKNOWN: Final = 8
 _OPTIONAL: Final = frozenset({Attribute.FIRMWARE_REVISION, Attribute.VENDOR_NAME})
 _NO_FAILURE: Final = Failure("")
@@ -79,6 +78,8 @@ class Tunnel:
         self._stop_sent = False
         self._sccrq: bytes | None = None
         """Body of the SCCRQ that made an accepted tunnel."""
+        self._open_by: float | None = None
+        """When an opening that is acknowledged but not answered is given up."""
         self._hello_at: float | None = None
         self._idle_at: float | None = None
         self._gone_at: float | None = None
@@ -139,6 +140,8 @@ class Tunnel:
         self._channel.handle_timer(now)
         if self._channel.dead and not self.finished:
             self._step(Event.PEER_DEAD, now, Failure("timeout", message="no acknowledgement"))
+        if self._open_by is not None and now >= self._open_by:
+            self.close(Failure("timeout", RESULT_CLEAR, message="the tunnel did not open"), now)
         if self._gone_at is not None and now >= self._gone_at:
             self.finished = True
         if self._hello_at is not None and now >= self._hello_at:
@@ -151,7 +154,8 @@ class Tunnel:
             self.close(Failure("local", RESULT_CLEAR, message="no call is left"), now)
 
     def get_timer(self) -> float | None:
-        times = (self._channel.get_timer(), self._hello_at, self._idle_at, self._gone_at)
+        own = (self._open_by, self._hello_at, self._idle_at, self._gone_at)
+        times = (self._channel.get_timer(), *own)
         return min((time for time in times if time is not None), default=None)
 
     def flush(self) -> None:
@@ -179,7 +183,8 @@ class Tunnel:
     def send(self, avps: list[Avp], session_id: int, now: float) -> None:
         if self._closed:
             return
-        if self.parameters.hide_avps and self.parameters.secret and _is_about_call(avps):
+        hiding = self.parameters.hide_avps and self.parameters.secret
+        if hiding and avps[0].value in SESSION_MESSAGES:
             avps = hide_avps(avps, self.parameters.secret, self._context.rng)
         self._channel.send(encode_avps(avps), session_id, now)
 
@@ -254,21 +259,21 @@ class Tunnel:
         elif kind is MessageType.SCCCN:
             self._receive_scccn(message, now)
         elif kind is MessageType.SCCRQ:
-            self._step(Event.SCCRQ_GOOD, now, self._out_of_place(kind))
+            self._step(Event.SCCRQ_GOOD, now, out_of_place(kind, self.state))
         elif kind is MessageType.STOPCCN:
             self._step(Event.STOPCCN, now, replace(failure_of_cdn(message), stage="stopccn"))
         elif kind in SESSION_MESSAGES:
             if self.state is State.ESTABLISHED:
                 self._calls.receive(kind, message, now)
             else:
-                self._step(Event.FAULT, now, self._out_of_place(kind))
+                self._step(Event.FAULT, now, out_of_place(kind, self.state))
 
     def _receive_sccrp(self, message: Message, now: float) -> None:
         if not self.peer_id:
             self._path.pin(self.peer)
             self._learn(message)
         if self.state is not State.WAIT_CTL_REPLY:
-            self._step(Event.SCCRP_GOOD, now, self._out_of_place(MessageType.SCCRP))
+            self._step(Event.SCCRP_GOOD, now, out_of_place(MessageType.SCCRP, self.state))
             return
         try:
             self.handshake.judge_sccrp(message)
@@ -279,7 +284,7 @@ class Tunnel:
 
     def _receive_scccn(self, message: Message, now: float) -> None:
         if self.state is not State.WAIT_CTL_CONN:
-            self._step(Event.SCCCN_GOOD, now, self._out_of_place(MessageType.SCCCN))
+            self._step(Event.SCCCN_GOOD, now, out_of_place(MessageType.SCCCN, self.state))
             return
         try:
             self.handshake.judge_scccn(message)
@@ -294,16 +299,14 @@ class Tunnel:
         if self.handshake.window is not None:
             self._channel.set_peer_window(self.handshake.window)
 
-    def _out_of_place(self, kind: MessageType) -> Failure:
-        text = f"{kind.name} in {self.state.name.lower().replace('_', '-')}"
-        return Failure("protocol", RESULT_FSM_ERROR, message=text)
-
     # Actions.
 
     def _step(self, event: Event, now: float, failure: Failure = _NO_FAILURE) -> None:
         row = TUNNEL.step(self.state, event)
-        if self.state is State.WAIT_CTL_REPLY and row.next is not State.WAIT_CTL_REPLY:
-            self._registry.settle(self, self.handshake.challenge)
+        if row.next is not self.state:
+            self._open_by = now + self._context.cycle if row.next in OPENING else None
+            if self.state is State.WAIT_CTL_REPLY:
+                self._registry.settle(self, self.handshake.challenge)
         self.state = row.next
         for action in row.actions:
             if action is Action.SEND_SCCRQ:
@@ -394,7 +397,3 @@ class Tunnel:
         self._calls.close_all(replace(failure, stage=stage), now)
         if self.heir is None:
             self._context.events.append(TunnelClosed(self.id, self.peer, failure))
-
-
-def _is_about_call(avps: list[Avp]) -> bool:
-    return avps[0].value in SESSION_MESSAGES

@@ -11,9 +11,11 @@ from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.control_messages import VERSION
 from control.l2tp.events import Failure, TunnelParameters
 from control.l2tp.message import Message
+from control.l2tp.tunnel_table import State
 
 RESULT_NOT_AUTHORISED: Final = 4
 RESULT_VERSION: Final = 5
+RESULT_FSM_ERROR: Final = 7
 
 
 def check_version(message: Message) -> None:
@@ -59,3 +61,9 @@ def failure_of(error: RemoteProtocolError) -> Failure:
     """The failure of a tunnel refused for `error`."""
     stage = "authentication" if error.result == RESULT_NOT_AUTHORISED else "protocol"
     return Failure(stage, result=error.result, error=error.error, message=str(error))
+
+
+def out_of_place(kind: MessageType, state: State) -> Failure:
+    """The failure of a tunnel that got a message its state does not allow."""
+    text = f"{kind.name} in {state.name.lower().replace('_', '-')}"
+    return Failure("protocol", RESULT_FSM_ERROR, message=text)

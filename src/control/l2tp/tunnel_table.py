@@ -21,6 +21,10 @@ class State(Enum):
     ESTABLISHED = auto()
 
 
+OPENING: Final = (State.WAIT_CTL_REPLY, State.WAIT_CTL_CONN)
+"""States that wait for the peer, and not for ever."""
+
+
 class Event(Enum):
     LOCAL_OPEN = auto()
     """The first call, or one more, wants the tunnel."""

@@ -268,6 +268,28 @@ def test_no_more_octets_go_to_a_stranger_than_came(policy: object, padding: int)
     assert answered
 
 
+def test_repeated_sccrq_of_a_stranger_gets_no_bare_acknowledgement() -> None:
+    # It would silence the peer, and only what the peer sends lets SCCRP be sent again.
+    endpoint = lac()
+
+    def sent(sccrq_at: float | None = None, timer_at: float | None = None) -> list[int | None]:
+        if sccrq_at is not None:
+            long_enough = (A.VENDOR_NAME, "v" * 40)
+            Peer(endpoint, address=LNS, ours=LAC).start(M.SCCRQ, long_enough, now=sccrq_at)
+        if timer_at is not None:
+            endpoint.handle_timer(timer_at)
+        return [decode(d.data).type for d in endpoint.datagrams_to_send()]
+
+    assert sent(sccrq_at=0.0) == [M.SCCRP]
+    assert sent(sccrq_at=0.5, timer_at=0.7) == []
+    assert sent(timer_at=1.0) == [M.SCCRP]
+    while M.SCCRP in sent(timer_at=endpoint.get_timer()):
+        pass
+    late = endpoint.get_timer()
+    assert late is not None
+    assert sent(sccrq_at=late - 1.0) == [M.SCCRP]
+
+
 def test_every_refusal_is_no_longer_than_its_question() -> None:
     endpoint = lac(incoming={})
     rng = random.Random(3)

@@ -267,3 +267,43 @@ def test_later_messages_from_elsewhere_are_dropped(other: tuple[str, int]) -> No
     peer.send(M.STOPCCN, (A.RESULT_CODE, ResultCode(1)), (A.ASSIGNED_TUNNEL_ID, 77))
     assert endpoint.counters.wrong_peer == 1
     assert [t.state for t in endpoint.tunnels()] == ["ESTABLISHED"]
+
+
+def test_tunnel_that_is_acknowledged_and_never_answered_is_given_up_after_31_seconds() -> None:
+    endpoint, peer = placed()
+    peer.read()
+    peer.their_tunnel = endpoint.tunnels()[0].tunnel
+    peer.raw(b"", now=0.5)
+    times = []
+    while not (found := stages(endpoint)):
+        when = endpoint.get_timer()
+        assert when is not None
+        times.append(when)
+        endpoint.handle_timer(when)
+    assert times == [31.0]
+    assert found == [("CallClosed", "timeout", 1), ("TunnelClosed", "timeout", 1)]
+    # The peer may have a tunnel of ours, whose id for us is not known.
+    (stop,) = peer.read()
+    assert (stopccn(stop)[0], stop.tunnel_id) == (1, 0)
+
+
+def test_accepted_tunnel_whose_scccn_never_comes_is_given_up_after_31_seconds() -> None:
+    endpoint = lac()
+    peer = Peer(endpoint, address=LNS, ours=LAC)
+    peer.start(M.SCCRQ, (A.VENDOR_NAME, "v" * 40))
+    peer.read()
+    peer.raw(b"", now=0.5)
+    endpoint.handle_timer(30.9)
+    assert endpoint.tunnels()[0].state == "WAIT_CTL_CONN"
+    endpoint.handle_timer(31.0)
+    assert stages(endpoint) == [("TunnelClosed", "timeout", 1)]
+    (stop,) = peer.read()
+    assert (stopccn(stop)[0], stop.tunnel_id) == (1, peer.tunnel)
+
+
+def test_tunnel_that_opened_in_time_has_no_deadline() -> None:
+    endpoint, peer = placed()
+    peer.establish()
+    peer.raw(b"", now=0.5)
+    endpoint.handle_timer(40.0)
+    assert endpoint.tunnels()[0].state == "ESTABLISHED"
