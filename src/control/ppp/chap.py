@@ -165,6 +165,9 @@ class ChapClaimant(Claimant):
             self._counters["reflected"] += 1
             self.failure = LinkClosed(STAGE, "the peer reflects our own Challenge")
             return
+        if (packet.identifier, challenge) != (self._identifier, self._challenge):
+            # Each Challenge has all its Responses; the peer, who counts Challenges, ends it.
+            self._attempts = 0
         self._identifier = packet.identifier
         self._challenge = challenge
         self._step(Hearing.CHALLENGE, now)

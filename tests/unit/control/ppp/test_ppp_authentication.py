@@ -269,6 +269,21 @@ def test_claimant_gives_up_on_a_silent_peer(method: str) -> None:
     assert len(end.sent()) == 10
 
 
+def test_new_challenge_begins_the_count_of_responses_anew_and_a_repeated_one_does_not() -> None:
+    end = Peers(claimed="chap")
+    for number in range(1, 12):
+        challenge = Packet(1, number, b"\x10" + bytes((number,)) * 16)
+        end.mutual.receive(CHAP, challenge, float(number))
+    end.mutual.handle_timer(14.0)
+    assert end.mutual.failure is None
+    assert len(end.sent()) == 12
+    for second in range(15, 23):
+        end.mutual.receive(CHAP, challenge, float(second))
+    end.mutual.handle_timer(25.0)
+    assert end.mutual.failure is not None
+    assert len(end.sent()) == 8
+
+
 def test_own_challenge_is_never_answered() -> None:
     end = Peers(demanded="chap", claimed="chap")
     (challenge,) = end.sent()
