@@ -15,8 +15,8 @@ from control.ppp.ipcp import is_host
 
 def ipcp(**changes: object) -> Wire:
     """A link whose IPCP has sent its first request, kept in `wire.request`."""
-    config = LinkConfig(**{"local_address": "10.0.0.1", "mru": 1500} | changes)  # type: ignore[arg-type]
-    wire = Wire(config)
+    settings: dict[str, object] = {"local_address": "10.0.0.1", "mru": 1500} | changes
+    wire = Wire(LinkConfig(**settings))  # type: ignore[arg-type]
     wire.open_lcp()
     wire.request = next(packet for protocol, packet in wire.kept if protocol == IPCP)
     return wire

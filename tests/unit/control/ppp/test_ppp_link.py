@@ -326,14 +326,15 @@ def test_late_peer_is_waited_for() -> None:
 
 
 PHASE_GRID = """
-                DEAD       ESTABLISH                           AUTHENTICATE                NETWORK         TERMINATE
-UP            | ESTABLISH  -                                   -                           -               -
-OPENED        | -          START_AUTHENTICATION/AUTHENTICATE   -                           -               -
-AUTHENTICATED | -          -                                   START_NETWORK/NETWORK       -               -
-RENEGOTIATE   | -          -                                   STOP/ESTABLISH              STOP/ESTABLISH  -
-CLOSE         | DEAD       TERMINATE                           STOP/TERMINATE              STOP/TERMINATE  TERMINATE
-DOWN          | DEAD       DEAD                                STOP/DEAD                   STOP/DEAD       DEAD
-"""  # noqa: E501
+                DEAD       ESTABLISH          AUTHENTICATE    NETWORK         TERMINATE
+UP            | ESTABLISH  -                  -               -               -
+OPENED        | -          AUTH/AUTHENTICATE  -               -               -
+AUTHENTICATED | -          -                  NET/NETWORK     -               -
+RENEGOTIATE   | -          -                  STOP/ESTABLISH  STOP/ESTABLISH  -
+CLOSE         | DEAD       TERMINATE          STOP/TERMINATE  STOP/TERMINATE  TERMINATE
+DOWN          | DEAD       DEAD               STOP/DEAD       STOP/DEAD       DEAD
+"""
+PHASE_WORK = {"AUTH": "START_AUTHENTICATION", "NET": "START_NETWORK", "STOP": "STOP", "": ""}
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -349,7 +350,7 @@ def test_phase_cell(phase: Phase, change: Change) -> None:
     actions, _, target = cell.rpartition("/")
     found = PHASES.step(phase, change)
     assert found.next.name == target
-    assert ",".join(action.name for action in found.actions) == actions
+    assert ",".join(action.name for action in found.actions) == PHASE_WORK[actions]
 
 
 def test_secrets_appear_in_no_event_or_error() -> None:
