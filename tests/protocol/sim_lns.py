@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from control import config as settings
 from control.l2tp import events as l2tp
@@ -24,6 +24,8 @@ SECRET = b"tunnel secret"
 NUMBER = "5551000"
 LOCAL_ADDRESS = "10.0.0.1"
 SITE_ADDRESS = "10.9.0.1"
+HOME = "10.1.0.5"
+REMOTE = "10.9.3.4"
 
 GOOD_CPE = settings.SimCpe(
     number="*",
@@ -232,3 +234,19 @@ class Lns:
         packet = host.udp_packet(*LNS, *peer, data)
         self.trace.append((self.clock.now, "out", packet))
         self.network.from_router(packet)
+
+
+def lac(**changes: object) -> settings.SimLac:
+    return replace(settings.SimLac(LAC, secret=SECRET), **changes)
+
+
+def assert_traffic_flows(lns: Lns, session: Session) -> None:
+    before = len(session.packets)
+    lns.send_ip(session, host.ping_packet(HOME, REMOTE, data=b"ping"))
+    lns.send_ip(session, host.udp_packet(HOME, 4000, REMOTE, 53, b"question"))
+    lns.run(1.0)
+    ping, echo = session.packets[before:]
+    assert ping[16:20] == host.pack_address(HOME)
+    assert host.parse_udp(echo).source == (REMOTE, 53)
+    assert host.parse_udp(echo).destination == (HOME, 4000)
+    assert host.parse_udp(echo).payload == b"question"
