@@ -2,7 +2,7 @@
 
 from fastpath.forwarding cimport Forwarding
 from fastpath.lpm cimport Lpm
-from libc.stdint cimport uint32_t
+from fastpath.types cimport NH_INVALID, nh_t
 
 cdef class Transaction:
     cdef Forwarding _forwarding
@@ -11,11 +11,12 @@ cdef class Transaction:
     cdef dict _touched            # (table, family) -> Lpm with an open transaction
     cdef dict _references         # nh -> change of its route count
     cdef list _new_adjacencies
-    cdef dict _new_sessions       # nh -> session key
-    cdef dict _deleted            # nh -> session key or None
+    cdef dict _new_sessions       # session key -> nh
+    cdef dict _deleted            # nh -> key of a session that was committed, or None
     cdef list _staged             # functions applied at commit; they cannot fail
     cdef Lpm _lpm(self, int table, int family)
     cdef int _check_open(self) except -1
+    cdef nh_t _session_at(self, key) except? NH_INVALID
     cdef int _check_next_hop(self, nh) except -1
     cdef int _commit(self) except -1
     cdef int _rollback(self) except -1

@@ -10,11 +10,15 @@ from fastpath.adjacency cimport (
 from fastpath.address cimport ADDRESS_OCTETS, read_address, read_prefix
 from fastpath.rewrite cimport build_rewrite, outer_t
 from fastpath.session cimport session_entry_t, session_find, session_key
-from fastpath.types cimport DATAGRAM_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID, nh_t
+from fastpath.types cimport (
+    DATAGRAM_MAX, INET, INET6, NH_DROP, NH_INVALID, PORT_INVALID, SESSION_INVALID, nh_t)
 from fastpath.wire cimport load_be32
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint32_t
 
 import numpy as np
+
+cdef enum:
+    TOS_COPY = -1             # outer TOS octet is the inner one
 
 _KINDS = {"drop": ADJ_DROP, "local": ADJ_LOCAL, "glean": ADJ_GLEAN, "ip": ADJ_IP}
 
@@ -84,8 +88,8 @@ cdef class Transaction:
         """Routes many prefixes at once: arrays of n.
 
         addresses: uint32 in host byte order (IPv4) or uint8 of shape (n, 16) (IPv6); lengths:
-        integers; next_hops: integers; no prefix twice. Raises as add_route, naming the first bad
-        row, and then nothing of them is changed.
+        integers; next_hops: integers. Raises as add_route, naming the first bad row, or one whose
+        prefix another row has, and then nothing of them is changed.
         """
         cdef int family = INET if np.ndim(addresses) == 1 else INET6
         cdef Lpm lpm = self._lpm(table, family)
@@ -93,12 +97,14 @@ cdef class Transaction:
         for nh in values:
             self._check_next_hop(int(nh))
         replaced = lpm.next_hops_of(addresses, lengths)
+        _check_distinct(np.asarray(addresses), np.asarray(lengths))
         lpm.load(addresses, lengths, next_hops)
         for nh, count in zip(values, counts, strict=True):
             self._references[int(nh)] = self._references.get(int(nh), 0) + int(count)
+        # As a C constant the invalid index is unsigned, as a Python object it may be -1.
+        replaced = replaced[replaced != np.uint32(<nh_t> NH_INVALID)]
         for nh, count in zip(*np.unique(replaced, return_counts=True), strict=True):
-            if nh != NH_INVALID:
-                self._references[int(nh)] = self._references.get(int(nh), 0) - int(count)
+            self._references[int(nh)] = self._references.get(int(nh), 0) - int(count)
 
     def resolve(self, int table, str destination) -> int:
         """Next hop of an address, the changes of this transaction included; 0 if there is none."""
@@ -124,6 +130,7 @@ cdef class Transaction:
         if not 68 <= mtu <= DATAGRAM_MAX:
             raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX}")
         self._forwarding.check_table(table)
+        _check_range("port", port, 0, PORT_INVALID)
         nh = self._forwarding.adjacencies.allocate()
         a = &self._forwarding.adjacencies.at[nh]
         a.kind = _KINDS[kind]
@@ -150,20 +157,22 @@ cdef class Transaction:
         cdef uint32_t index
         cdef object key
         cdef uint8_t[ADDRESS_OCTETS] ours, theirs
+        cdef int local_port = local[1]
+        cdef int peer_port = peer[1]
+        cdef int outer_tos = _outer_tos(tos)
         read_address(INET, local[0], ours)
         read_address(INET, peer[0], theirs)
         self._check_open()
         self._forwarding.check_table(table)
-        for value, what in ((tunnel, "tunnel id"), (session, "session id"),
-                            (peer_tunnel, "peer tunnel id"), (peer_session, "peer session id"),
-                            (local[1], "local UDP port"), (peer[1], "peer UDP port")):
-            if not 1 <= value <= 0xFFFF:
-                raise ValueError(f"{what} {value} is not 1..65535")
+        _check_range("tunnel id", tunnel, 1, 0xFFFF)
+        _check_range("session id", session, 1, 0xFFFF)
+        _check_range("local UDP port", local_port, 1, 0xFFFF)
+        _check_range("peer UDP port", peer_port, 1, 0xFFFF)
+        _check_range("port", port, 0, PORT_INVALID)
+        _check_form(peer_tunnel, peer_session, mtu)
         key = session_key(load_be32(ours), tunnel, session)
-        if ((session_find(&self._forwarding.sessions.map, key) != SESSION_INVALID
-             and key not in self._deleted.values()) or key in self._new_sessions.values()):
+        if self._session_at(key) != NH_DROP:
             raise ValueError(f"tunnel {tunnel} session {session} at {local[0]} is in use")
-        _check_rewrite(mtu, tos)
         index = self._forwarding.sessions.allocate()
         try:
             nh = self._forwarding.adjacencies.allocate()
@@ -178,16 +187,16 @@ cdef class Transaction:
         entry = &self._forwarding.sessions.map.at[index]
         entry.local = load_be32(ours)
         entry.peer = load_be32(theirs)
-        entry.local_port = local[1]
-        entry.peer_port = peer[1]
+        entry.local_port = local_port
+        entry.peer_port = peer_port
         entry.tunnel = tunnel
         entry.session = session
         entry.nh = nh
         entry.table = table
         _shape(a, entry, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
-               tos, df)
+               outer_tos, df)
         self._new_adjacencies.append(nh)
-        self._new_sessions[nh] = key
+        self._new_sessions[key] = nh
         return nh
 
     def update_session(self, nh: int, *, int peer_tunnel, int peer_session, int mtu=1460,
@@ -195,14 +204,15 @@ cdef class Transaction:
                        bint udp_checksum=True, tos=None, bint df=True) -> None:
         """New header form and MTU for a session; ids, addresses and ports stay. As add_session."""
         self._check_session(nh)
-        _check_rewrite(mtu, tos)
+        _check_form(peer_tunnel, peer_session, mtu)
         self._staged.append((_update, (self._forwarding, nh, peer_tunnel, peer_session, mtu, acfc,
-                                       pfc, sequencing, udp_checksum, tos, df)))
+                                       pfc, sequencing, udp_checksum, _outer_tos(tos), df)))
 
     def hold(self, nh: int, key: int) -> None:
         """From the commit on packets for this session join the buffer of a trigger key, until
         flush."""
         self._check_session(nh)
+        _check_range("key", key, 0, UINT64_MAX)
         self._staged.append((_hold, (self._forwarding, nh, key)))
 
     def delete_adjacency(self, nh: int) -> None:
@@ -216,15 +226,23 @@ cdef class Transaction:
         self._deleted[nh] = None
         if a.kind == ADJ_SESSION:
             entry = &self._forwarding.sessions.map.at[a.session]
-            self._deleted[nh] = session_key(entry.local, entry.tunnel, entry.session)
+            key = session_key(entry.local, entry.tunnel, entry.session)
+            if self._new_sessions.get(key) == nh:
+                del self._new_sessions[key]
+            else:
+                self._deleted[nh] = key
 
     # End ------------------------------------------------------------------------------------
 
     def commit(self) -> None:
         """Makes the changes visible. Raises ValueError, changing nothing, if a route would dangle.
         """
+        cdef Lpm lpm
         self._check_open()
         try:
+            for lpm in self._touched.values():
+                if lpm.broken:
+                    raise MemoryError("memory ran out in this transaction")
             for nh in self._deleted:
                 left = (self._forwarding.adjacencies.get(nh).references
                         + self._references.get(nh, 0))
@@ -247,11 +265,10 @@ cdef class Transaction:
         for nh, change in self._references.items():
             f.adjacencies.at[nh].references += <int>change
         for nh, key in self._deleted.items():
-            if key is not None and nh not in self._new_sessions:
+            if key is not None:
                 f.sessions.remove(f.adjacencies.at[nh].session)
-        for nh in self._new_sessions:
-            if nh not in self._deleted:
-                f.sessions.insert(f.adjacencies.at[nh].session)
+        for nh in self._new_sessions.values():
+            f.sessions.insert(f.adjacencies.at[nh].session)
         for function, arguments in self._staged:
             function(*arguments)
         for lpm in self._touched.values():
@@ -283,6 +300,16 @@ cdef class Transaction:
             raise RuntimeError("this transaction has ended")
         return 0
 
+    cdef nh_t _session_at(self, key) except? NH_INVALID:
+        """Adjacency of the session with these ids, this transaction included; 0: there is none."""
+        cdef uint32_t index = session_find(&self._forwarding.sessions.map, key)
+        cdef nh_t nh = self._new_sessions.get(key, NH_DROP)
+        if nh == NH_DROP and index != SESSION_INVALID:
+            nh = self._forwarding.sessions.map.at[index].nh
+            if nh in self._deleted:
+                nh = NH_DROP
+        return nh
+
     cdef int _check_next_hop(self, nh) except -1:
         self._check_open()
         self._forwarding.adjacencies.get(nh)
@@ -305,15 +332,39 @@ cdef class Transaction:
         return lpm
 
 
-def _check_rewrite(int mtu, tos) -> None:
-    if not 68 <= mtu <= DATAGRAM_MAX - REWRITE_MAX:
-        raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX - REWRITE_MAX}")
-    if tos is not None and not 0 <= tos <= 255:
-        raise ValueError(f"tos {tos} is not 0..255")
+def _check_range(str what, value, least, most) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{what} {value} is not {least}..{most}")
+
+
+def _check_form(int peer_tunnel, int peer_session, int mtu) -> None:
+    _check_range("peer tunnel id", peer_tunnel, 1, 0xFFFF)
+    _check_range("peer session id", peer_session, 1, 0xFFFF)
+    _check_range("mtu", mtu, 68, DATAGRAM_MAX - REWRITE_MAX)
+
+
+def _check_distinct(addresses, lengths) -> None:
+    wide = addresses.ndim == 2        # IPv6: two columns of 64 bits, in whatever order
+    columns = np.ascontiguousarray(addresses).view("u8").T if wide else (addresses,)
+    order = np.lexsort((lengths, *columns))
+    equal = np.ones(max(len(order), 1), dtype=bool)[1:]
+    for column in (lengths, *columns):
+        equal &= column[order[1:]] == column[order[:len(equal)]]
+    for first in np.flatnonzero(equal)[:1]:
+        rows = sorted(order[first:first + 2])
+        raise ValueError(f"item {rows[1]}: the same prefix as item {rows[0]}")
+
+
+cdef int _outer_tos(tos) except -2:
+    """TOS_COPY for None."""
+    cdef int value = TOS_COPY if tos is None else tos
+    if tos is not None:
+        _check_range("tos", value, 0, 255)
+    return value
 
 
 cdef int _shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, uint16_t peer_session,
-                int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, tos,
+                int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, int tos,
                 bint df) except -1:
     """Gives an adjacency its rewrite."""
     cdef outer_t outer
@@ -322,14 +373,14 @@ cdef int _shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, ui
     a.flags |= ADJ_SEQUENCE if sequencing else 0
     a.flags |= ADJ_UDP_CHECKSUM if udp_checksum else 0
     a.flags |= ADJ_DONT_FRAGMENT if df else 0
-    a.flags |= ADJ_COPY_TOS if tos is None else 0
+    a.flags |= ADJ_COPY_TOS if tos == TOS_COPY else 0
     outer.local = entry.local
     outer.peer = entry.peer
     outer.local_port = entry.local_port
     outer.peer_port = entry.peer_port
     outer.peer_tunnel = peer_tunnel
     outer.peer_session = peer_session
-    outer.tos = tos or 0
+    outer.tos = <uint8_t> (0 if tos == TOS_COPY else tos)
     outer.acfc = acfc
     outer.pfc = pfc
     build_rewrite(a, &outer)
