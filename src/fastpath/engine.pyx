@@ -210,7 +210,10 @@ cdef class Engine(Pipeline):
         for _ in range(self.triggers.buffered(key)):
             p = self._take(index, True)
             taken += 1
-            sent += self._output.forward_held(p, a, self._now)
+            if self._output.forward_held(p, a, self._now):
+                sent += 1
+            elif self._output.capture != NULL:
+                self._output.record_received(p, b"TRIGGER dropped")
         self._output.comment = NULL
         add_count(self._output.counters, COUNTER_TRIGGERS_FLUSHED, sent)
         add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, taken - sent)

@@ -182,6 +182,7 @@ cdef class Output:
         """Routes a packet of our own; it never causes another one."""
         cdef nh_t nh
         cdef adjacency_t* a
+        cdef const char* comment = self.comment
         self._forwarding.table[table].v4.lookup(self._forwarding.table[table].v4.version,
                                                 p.data + 16, &nh, 1)
         a = &self._forwarding.adjacencies.at[nh]
@@ -191,7 +192,7 @@ cdef class Output:
         add_count(self.counters, COUNTER_ICMP_SENT, 1)
         self.comment = b"ICMP answer"
         self.send(p, a)
-        self.comment = NULL
+        self.comment = comment
 
     # Memory and queues ----------------------------------------------------------------------
 
