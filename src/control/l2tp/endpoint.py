@@ -33,6 +33,7 @@ from control.l2tp.lac_call import LacCall, check_answer
 from control.l2tp.lns_call import LnsCall
 from control.l2tp.message import peek_type, peek_value, split
 from control.l2tp.registry import Registry
+from control.l2tp.transport import LOWEST_CAP
 from control.l2tp.tunnel import RESULT_CLEAR, Tunnel
 
 RESULT_SHUTTING_DOWN: Final = 6
@@ -40,9 +41,11 @@ RESULT_SHUTTING_DOWN: Final = 6
 
 class Endpoint:
     def __init__(self, config: EndpointConfig, rng: Rng) -> None:
-        """Raises LocalProtocolError for settings that no message can carry."""
+        """Raises LocalProtocolError for settings that no message can carry or the RFC forbids."""
         if config.role not in ("lns", "lac") or config.receive_window < 1:
             raise LocalProtocolError("role is lns or lac, receive_window 1 or more")
+        if config.rto_cap < LOWEST_CAP:
+            raise LocalProtocolError(f"rto_cap below {LOWEST_CAP} seconds")
         names = [""]
         if isinstance(config.incoming, Mapping):
             names += [policy.host_name for policy in config.incoming.values()]

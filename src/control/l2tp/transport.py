@@ -18,6 +18,8 @@ MODULO: Final = 1 << 16
 HALF: Final = 1 << 15
 DEFAULT_WINDOW: Final = 4
 """Window of a peer that sent no Receive Window Size AVP."""
+LOWEST_CAP: Final = 8.0
+"""Seconds below which the retransmission interval may not be capped (RFC 2661 5.8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class ChannelConfig:
     rto_initial: float = 1.0
     """Seconds to the first retransmission; each later interval is twice the one before."""
     rto_cap: float = 8.0
-    """Longest interval, seconds; not below 8 (RFC 2661 5.8)."""
+    """Longest interval, seconds."""
     max_retransmissions: int = 5
     ack_delay: float = 0.05
     """Seconds an acknowledgement waits for a message to ride on; it does not wait once a quarter
