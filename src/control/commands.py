@@ -4,74 +4,40 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from control.cli import CONFIGURATION, FAILED, OK, PEER
 from control.config import Config
 from control.config_file import ConfigError, read_config
+from control.console import Progress, printable, say
+from control.exit_codes import CONFIGURATION, FAILED, INTERRUPTED, OK, PEER
 
 if TYPE_CHECKING:
+    from control.dialout.events import Event
     from control.replay import Replay
 
 DEMO = Path(__file__).parent / "sim" / "demo.toml"
-PROGRESS_INTERVAL = 0.5
-"""Seconds of wall time between two progress lines; piped, ten times that."""
 
-
-class Progress:
-    """Rate and time left on standard error: a bar on a terminal, now and then a line when piped."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
-        self._start = time.monotonic()
-        self._next = self._start + self._interval
-        self._drawn = False
-
-    @property
-    def _interval(self) -> float:
-        return PROGRESS_INTERVAL if self._terminal else 10 * PROGRESS_INTERVAL
-
-    def __call__(self, replay: Replay) -> None:
-        now = time.monotonic()
-        if self._quiet or now < self._next:
-            return
-        self._next = now + self._interval
-        elapsed = now - self._start
-        share = replay.home.position / max(1, replay.home.size)
-        rate = replay.home.packets / elapsed
-        left = elapsed / share - elapsed if share else 0.0
-        text = f"{share:6.1%}  {rate:12,.0f} packets/s  {left:6.0f} s left"
-        if self._terminal:
-            bar = "#" * int(30 * share)
-            print(f"\r[{bar:<30}] {text}", end="", file=sys.stderr, flush=True)
-            self._drawn = True
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self._drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+Report = dict[str, Any]
 
 
 def replay(arguments: argparse.Namespace) -> int:
     """`dialout replay`."""
-    config = read_config(arguments.config) if arguments.config else Config()
-    data, seconds = _run(
+    config = Config() if arguments.config is None else read_config(arguments.config)
+    report = _run(
         config,
         arguments.captures,
+        arguments,
         write=arguments.write,
         report=arguments.report,
         limit=arguments.limit,
         seed=arguments.seed,
-        arguments=arguments,
     )
-    _print_result(data, seconds, arguments)
-    return FAILED if data["errors"] or not data["accounted_for"] else OK
+    return _exit_code(report)
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -82,26 +48,26 @@ def demo(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     capture, output, report = (folder / n for n in ("home-site.pcap", "out.pcapng", "report.json"))
     home_site_capture(capture)
-    data, seconds = _run(
-        read_config(str(DEMO)),
+    told = not arguments.quiet and not arguments.json
+    data = _run(
+        read_config(DEMO),
         [str(capture)],
+        arguments,
         write=str(output),
         report=str(report),
-        limit=None,
-        seed=None,
-        arguments=arguments,
-        loud=not arguments.quiet and not arguments.json,
+        timeline=told,
     )
-    _print_result(data, seconds, arguments)
-    if not arguments.quiet and not arguments.json:
+    if told:
         print("\nfiles written")
         print(f"  {capture}  what the home site sent")
         print(f"  {output}  what left the router, each packet with its verdict")
         print(f"  {report}  timeline, sessions, counters")
-    if data["errors"] or not data["accounted_for"]:
-        return FAILED
-    forwarded = data["verdicts"]["FORWARD"] and data["counters"]["decapsulated"]
-    return OK if forwarded else PEER
+    code = _exit_code(data)
+    if code == OK and not (data["verdicts"]["FORWARD"] and data["counters"]["decapsulated"]):
+        failures = [e["failure"]["reason"] for e in data["timeline"] if "failure" in e]
+        say(f"dialout: no call came up: {failures[-1] if failures else 'no answer'}")
+        return PEER
+    return code
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -121,41 +87,45 @@ def check(arguments: argparse.Namespace) -> int:
         print(json.dumps({"ok": True, "errors": []}, indent=2))
     else:
         print(
-            f"{arguments.config}: ok: {len(config.virtual_router)} virtual routers, "
+            f"{printable(arguments.config)}: ok: {len(config.virtual_router)} virtual routers, "
             f"{len(config.target)} targets, {len(config.lac)} LACs, "
             f"{len(config.radius)} RADIUS groups"
         )
     return OK
 
 
+def _exit_code(report: Report) -> int:
+    if report["interrupted"]:
+        say("dialout: interrupted")
+        return INTERRUPTED
+    return FAILED if report["errors"] or not report["accounted_for"] else OK
+
+
 def _run(
     config: Config,
-    captures: list[str],
+    captures: Sequence[str],
+    arguments: argparse.Namespace,
     *,
     write: str | None,
     report: str | None,
-    limit: int | None,
-    seed: int | None,
-    arguments: argparse.Namespace,
-    loud: bool = False,
-) -> tuple[dict[str, Any], float]:
-    """Runs one replay; returns its report and the wall time it took."""
+    limit: int | None = None,
+    seed: int | None = None,
+    timeline: bool = False,
+) -> Report:
+    """Runs one replay, tells and writes what it came to, and returns its report."""
     from control import report as reporting
-    from control.dialout import events
     from control.replay import Replay
 
-    timeline: list[events.Event] = []
-    say = loud or arguments.verbose
+    told = _Timeline(arguments.json) if timeline or arguments.verbose else None
+    happened: list[Event] = []
 
-    def on_event(event: events.Event) -> None:
-        timeline.append(event)
-        if say:
-            print(reporting.timeline_line(event))
+    def on_event(event: Event) -> None:
+        happened.append(event)
+        if told is not None:
+            told.line(reporting.timeline_line(event))
 
-    progress = Progress(arguments.quiet or say or arguments.json)
+    progress = Progress(arguments.quiet or arguments.json or told is not None)
     start = time.monotonic()
-    if say:
-        print(f"{'time':>10}  {'event':<12}particulars")
     run = Replay(
         config,
         captures,
@@ -165,29 +135,80 @@ def _run(
         on_event=on_event,
         on_progress=progress,
     )
-    try:
-        run.run()
-    finally:
-        progress.clear()
-    data = reporting.report(run, timeline)
-    if report is not None:
-        Path(report).write_text(json.dumps(data, indent=1) + "\n")
+    # Opened before the run: an hour's work is not done to find that it cannot be told.
+    with _opened(report) as file:
+        try:
+            with _stopped_by_ctrl_c(run):
+                run.run()
+        finally:
+            progress.clear()
+        data = reporting.report(run, happened)
+        text = json.dumps(data, indent=1) + "\n"
+        if file is not None:
+            file.write(text)
     for problem in run.outcome.errors:
-        print(f"dialout: {problem}", file=sys.stderr)
-    return data, time.monotonic() - start
+        say(f"dialout: {problem}")
+    if arguments.json:
+        print(text, end="")
+    elif not arguments.quiet:
+        _print_summary(data, time.monotonic() - start)
+    return data
 
 
-def _print_result(data: dict[str, Any], seconds: float, arguments: argparse.Namespace) -> None:
+class _Timeline:
+    """Prints events as they come; beside JSON on standard error."""
+
+    def __init__(self, beside_json: bool) -> None:
+        self._print: Callable[[str], None] = say if beside_json else print
+        self.line(f"{'time':>10}  {'event':<12}particulars")
+
+    def line(self, text: str) -> None:
+        self._print(text)
+
+
+@contextmanager
+def _opened(path: str | None) -> Iterator[TextIO | None]:
+    """A text file to write; errors of writing name it, as those of opening do."""
+    if path is None:
+        yield None
+        return
+    file = open(path, "w", encoding="ascii")  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        try:
+            file.close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+
+
+@contextmanager
+def _stopped_by_ctrl_c(run: Replay) -> Iterator[None]:
+    """The first Ctrl-C ends the run between two steps, so that all that is written is whole; a
+    second one is not waited for."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # a shell has us ignore it, or somebody else cares
+        return
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run.stop()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _print_summary(data: Report, seconds: float) -> None:
     from control import report as reporting
 
-    if arguments.json:
-        print(json.dumps(data, indent=1))
-    elif not arguments.quiet:
-        print()
-        for line in reporting.summary(data):
-            print(line)
-        rate = data["packets"] / seconds if seconds else 0.0
-        print(f"{'wall time':<28}{seconds:>12.3f} s   {rate:,.0f} packets/s")
+    print()
+    for line in reporting.summary(data):
+        print(line)
+    rate = data["packets"] / seconds if seconds else 0.0
+    print(f"{'wall time':<28}{seconds:>12.3f} s   {rate:,.0f} packets/s")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

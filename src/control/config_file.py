@@ -25,7 +25,7 @@ from control.config_keys import ROOT, Section
 from control.config_lines import LineIndex
 from control.config_lines import Path as KeyPath
 from control.config_values import Refused
-from control.errors import DialoutError
+from control.errors import ConfigurationError
 
 MAXIMUM_SIZE: Final = 16 * 1024 * 1024
 """Octets of a configuration file: some 100,000 targets."""
@@ -59,7 +59,7 @@ class ConfigProblem:
         return ": ".join(part for part in parts if part)
 
 
-class ConfigError(DialoutError):
+class ConfigError(ConfigurationError):
     """The file cannot be used. The text has one line for each problem."""
 
     def __init__(self, errors: tuple[ConfigProblem, ...]) -> None:

@@ -12,6 +12,10 @@ class DialoutError(Exception):
     """Base of every error this project raises on purpose."""
 
 
+class ConfigurationError(DialoutError):
+    """The configuration is wrong, or does not suit what it is used for."""
+
+
 class LocalProtocolError(DialoutError):
     """We asked a protocol object for something that its state does not allow."""
 

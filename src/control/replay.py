@@ -10,10 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from control.config import Config, Port
 from control.dialout.events import Event
-from control.errors import DialoutError
+from control.errors import ConfigurationError, DialoutError
 from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
@@ -44,19 +45,34 @@ class Outcome:
     errors: list[PcapError] = field(default_factory=list)
     """Damage in the inputs."""
     limited: bool = False
+    interrupted: bool = False
+    show: dict[str, Any] = field(default_factory=dict)
+    """What `show` told at the end, when the calls that were up still stood: views by name."""
 
 
 def home_port(config: Config) -> Port | None:
-    """The [[port]] that stands for the captures. Raises DialoutError if it is not clear which."""
+    """The [[port]] that stands for the captures. Raises ConfigurationError if it is not
+    clear which."""
     ports = [p for p in config.port if p.side == "home"]
     if len(ports) > 1:
         names = ", ".join(p.name for p in ports)
-        raise DialoutError(f"a replay has one home side, but the configuration has: {names}")
+        raise ConfigurationError(f"a replay has one home port, but the configuration has: {names}")
     return ports[0] if ports else None
 
 
+def open_captures(paths: Sequence[str]) -> PcapPort:
+    """The inputs, merged by time. Raises OSError, or DialoutError for a file that is no capture."""
+    try:
+        return PcapPort(*paths, rebase=True)
+    except PcapError as error:
+        raise DialoutError(str(error)) from error
+
+
 class Replay:
-    """One replay. `run` does it; `lns`, `engine` and `network` can be looked at afterwards."""
+    """One replay. `run` does it; `lns`, `engine` and `network` can be looked at afterwards.
+
+    Raises OSError, DialoutError for an input that is no capture, ConfigurationError.
+    """
 
     def __init__(
         self,
@@ -72,9 +88,7 @@ class Replay:
         self.config = config
         self.clock = VirtualClock()
         self.outcome = Outcome()
-        self.state: dict[str, object] = {}
-        """What `show` would say at the end of the inputs, before everything is closed."""
-        self.home = PcapPort(*inputs, rebase=True)
+        self.home = open_captures(inputs)
         self.seed = config.sim.seed if seed is None else seed
         self._limit = limit
         self._on_event = on_event
@@ -138,8 +152,23 @@ class Replay:
     # The run --------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        """Reads all inputs, lets what they caused come to its end, closes every call."""
-        outcome = self.outcome
+        """Reads all inputs, lets what they caused come to its end, closes every call.
+
+        Raises OSError if the output cannot be written.
+        """
+        try:
+            self._play()
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
+        self._on_progress(self)
+        return self.outcome
+
+    def stop(self) -> None:
+        """Ends the run between two steps, for Ctrl-C. May be called at any time."""
+        self.outcome.interrupted = True
+
+    def _play(self) -> None:
         self.lns.start(self.clock.now)
         self._settle()
         steps = 0
@@ -147,22 +176,39 @@ class Replay:
             steps += 1
             if steps % STEPS_PER_PROGRESS == 0:
                 self._on_progress(self)
+                self._check_output()
         self._advance(self.clock.now + self.config.sim.drain)
-        self.state = self._look()
-        self.lns.shutdown(self.clock.now)
-        self._settle()
-        self._advance(self.clock.now + FAREWELL, until_idle=True)
+        self.outcome.show = self._show()
+        if not self.outcome.interrupted:
+            self.lns.shutdown(self.clock.now)
+            self._settle()
+            self._advance(self.clock.now + FAREWELL, until_idle=True)
+        outcome = self.outcome
         outcome.seconds = self.clock.now
         outcome.packets = self.home.packets
         outcome.octets = self.home.octets
         outcome.errors = self.home.errors()
-        if self._recorder is not None:
-            self._recorder.close()
-        self._on_progress(self)
-        return outcome
+
+    def _check_output(self) -> None:
+        """A full disk is told now, not after an hour."""
+        if self._recorder is not None and self._recorder.lost:
+            self._recorder.flush()
+
+    def _show(self) -> dict[str, Any]:
+        lns, now = self.lns, self.clock.now
+        return {
+            "chassis": lns.chassis(now),
+            "virtual_routers": lns.virtual_routers(now),
+            "targets": lns.targets(now),
+            "sessions": lns.sessions(now),
+            "calls": lns.calls(),
+        }
 
     def _one_step(self) -> bool:
-        """Handles the next burst, or what is due before it. False: the inputs are at their end."""
+        """Handles the next burst, or what is due before it. False: the inputs are at their end, or
+        the run is."""
+        if self.outcome.interrupted:
+            return False
         packet_ns = self.home.next_ns
         if packet_ns is None:
             return False
@@ -206,12 +252,12 @@ class Replay:
 
     def _advance(self, until: float, *, until_idle: bool = False) -> None:
         """Lets time pass without packets from the inputs."""
-        while True:
+        while not self.outcome.interrupted:
             due = self._deadline()
             if due is None or due > until or (until_idle and self._idle()):
                 break
             self._run_due(due)
-        if not until_idle:
+        if not until_idle and not self.outcome.interrupted:
             self.clock.run_until(max(until, self.clock.now))
 
     def _settle(self) -> None:
@@ -250,19 +296,6 @@ class Replay:
             else:
                 self.network.from_router(packet)
         return bool(sent)
-
-    def _look(self) -> dict[str, object]:
-        now = self.clock.now
-        lns = self.lns
-        return {
-            "time": now,
-            "chassis": lns.chassis(now),
-            "virtual_routers": lns.virtual_routers(now),
-            "targets": lns.targets(now),
-            "sessions": lns.sessions(now),
-            "calls": lns.calls(),
-            "tunnels": lns.tunnels(),
-        }
 
     # The network ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from control.console import printable
 from control.dialout import events
 from control.version import __version__
 
@@ -68,7 +69,7 @@ def _tail(text: str) -> str:
 
 def timeline_line(event: events.Event) -> str:
     what, particulars = timeline_row(event)
-    return f"{event.time:10.3f}  {what:<12}{particulars}"
+    return f"{event.time:10.3f}  {what:<12}{printable(particulars)}"
 
 
 def plain(value: Any) -> Any:
@@ -110,6 +111,7 @@ def report(replay: Replay, timeline: list[events.Event]) -> dict[str, Any]:
         "packets": outcome.packets,
         "octets": outcome.octets,
         "limited": outcome.limited,
+        "interrupted": outcome.interrupted,
         "virtual_seconds": round(outcome.seconds, 9),
         "errors": [
             {"file": os.path.basename(e.path), "offset": e.offset, "reason": e.reason}
@@ -117,7 +119,7 @@ def report(replay: Replay, timeline: list[events.Event]) -> dict[str, Any]:
         ],
         "accounted_for": sum(counts["verdicts"].values()) == counts["counters"]["received"],
         **counts,
-        "at_end_of_input": plain(replay.state),
+        **plain(outcome.show),
         "timeline": [{"event": type(e).__name__, **plain(e)} for e in timeline],
         "simulated": plain(replay.network.report()),
     }

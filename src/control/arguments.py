@@ -1,0 +1,142 @@
+"""The command line of `dialout`: what may be typed, and what is refused before anything is done."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from control.exit_codes import USAGE
+from control.version import __version__
+
+EXIT_CODES: Final = """\
+exit codes:
+  0 ok   1 failed (a damaged input too)   2 usage   3 configuration
+  4 peer or authentication   5 resource or permission   130 interrupted"""
+
+MAXIMUM: Final = 2**63 - 1
+"""Largest number that --limit and --seed take, and `seed` in a configuration."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            # Scripts must not break when a flag with the same beginning comes.
+            allow_abbrev=False,
+            **kwargs,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        if sys.stderr is not None:
+            self.print_usage(sys.stderr)
+        self.exit(USAGE, f"dialout: {message}\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments. Raises SystemExit after --help, --version and what cannot be meant."""
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command == "replay":
+        _refuse_overwriting(top, arguments)
+    return arguments
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(
+        prog="dialout", description="L2TP dial-out LNS: places a call when a packet needs one."
+    )
+    top.add_argument("--version", action="version", version=f"dialout {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    replay = commands.add_parser(
+        "replay",
+        help="run captures through the whole system in virtual time",
+        description="Runs captures through data plane, control plane and simulated peers in\n"
+        "virtual time. Several inputs are merged by time. Without a configuration\n"
+        "there are no targets and no local addresses.",
+    )
+    replay.add_argument(
+        "captures", nargs="+", type=_file, metavar="IN.pcap", help="pcap or pcapng file"
+    )
+    replay.add_argument("--config", type=_file, metavar="FILE", help="TOML configuration")
+    replay.add_argument(
+        "--write", type=_file, metavar="OUT.pcapng", help="capture of what left the router"
+    )
+    replay.add_argument(
+        "--report", type=_file, metavar="REPORT.json", help="machine-readable report"
+    )
+    replay.add_argument("--limit", type=_number, metavar="N", help="stop after N packets")
+    replay.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
+    replay.add_argument("--json", action="store_true", help="print the report on standard output")
+    _add_verbosity(replay)
+
+    demo = commands.add_parser(
+        "demo",
+        help="place a dial-out call with the built-in LAC, CPE and RADIUS server",
+        description="Reads a generated capture of a home site; its first packet to the remote\n"
+        "site places a call through the simulated LAC; everything else follows it.",
+    )
+    demo.add_argument(
+        "--output", type=_file, metavar="DIR", default="dialout-demo", help="default: %(default)s"
+    )
+    demo.add_argument("--json", action="store_true", help="print the report, not the timeline")
+    _add_verbosity(demo)
+
+    check = commands.add_parser(
+        "check",
+        help="validate a configuration",
+        description="Validates a configuration and prints every error with file, line, key,\n"
+        "value and what is allowed.",
+    )
+    check.add_argument("--config", type=_file, metavar="FILE", required=True)
+    check.add_argument("--json", action="store_true", help="print the errors as JSON")
+    return top
+
+
+def _add_verbosity(command: argparse.ArgumentParser) -> None:
+    loudness = command.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="every state change")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="errors only")
+
+
+def _file(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a file, not empty")
+    return text
+
+
+def _number(text: str) -> int:
+    allowed = f"must be a whole number from 0 to {MAXIMUM}"
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAXIMUM))):
+        raise argparse.ArgumentTypeError(allowed)
+    if (value := int(text)) > MAXIMUM:
+        raise argparse.ArgumentTypeError(allowed)
+    return value
+
+
+def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """No output may be a file that is read, or the other output."""
+    taken = [("an input", path) for path in arguments.captures]
+    if arguments.config is not None:
+        taken.append(("the configuration", arguments.config))
+    for option, path in (("--write", arguments.write), ("--report", arguments.report)):
+        if path is None:
+            continue
+        for what, other in taken:
+            if _is_same(path, other):
+                top.error(f"{option} {path} is {what} as well")
+        taken.append((f"what {option} writes", path))
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether both name one file, by whatever links; devices and pipes may be named twice."""
+    try:
+        return os.path.samefile(path, other) and os.path.isfile(path)
+    except OSError:
+        # One of them is not there (yet).
+        return os.path.realpath(path) == os.path.realpath(other)
