@@ -71,6 +71,15 @@ class LastFailure:
     q931_cause: int | None = None
     disconnect_cause: int | None = None
 
+    def __str__(self) -> str:
+        """For people: the timeline shows it."""
+        parts = [f"{self.stage}: {self.reason}"]
+        parts += [f"LAC {self.lac}"] if self.lac else []
+        parts += [f"result {self.result}"] if self.result else []
+        parts += [f"error {self.error}"] if self.error else []
+        parts += [f"Q.931 cause {self.q931_cause}"] if self.q931_cause is not None else []
+        return ", ".join(parts)
+
 
 def from_l2tp(failure: Failure, lac: str, now: float) -> LastFailure:
     return LastFailure(

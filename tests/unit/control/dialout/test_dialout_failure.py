@@ -6,7 +6,14 @@ import pytest
 from dialout_bench import LAC1, LAC2, LAC3, LOCAL, candidate
 
 from control import config
-from control.dialout.failure import Verdict, describe, from_l2tp, no_answer, verdict
+from control.dialout.failure import (
+    LastFailure,
+    Verdict,
+    describe,
+    from_l2tp,
+    no_answer,
+    verdict,
+)
 from control.dialout.lacs import Lacs
 from control.l2tp.events import Failure
 
@@ -125,3 +132,21 @@ def test_a_lac_takes_no_more_calls_than_it_may():
     lacs.release(LAC1)
     lacs.release(LAC1)
     assert lacs.calls(LAC1) == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        (LastFailure(1.0, "aaa", "Access-Reject"), "aaa: Access-Reject"),
+        (
+            LastFailure(1.0, "cdn", "no facilities for now", "10.88.0.2", result=4),
+            "cdn: no facilities for now, LAC 10.88.0.2, result 4",
+        ),
+        (
+            LastFailure(1.0, "cdn", "busy", "10.88.0.2", result=2, error=7, q931_cause=17),
+            "cdn: busy, LAC 10.88.0.2, result 2, error 7, Q.931 cause 17",
+        ),
+    ],
+)
+def test_failure_reads_as_a_line_of_words(failure, text):
+    assert str(failure) == text
