@@ -1,7 +1,7 @@
 """The configuration as a typed tree: one dataclass a section, one field a key, its docstring the
-manual.
+manual (docs/configuration.md is made from it).
 
-Specification 1.12. Reading and checking a TOML file is config_file.py; nothing here opens one.
+Specification 1.12. Which values a key takes is config_keys.py, reading a TOML file config_file.py.
 """
 
 from __future__ import annotations
@@ -14,32 +14,35 @@ class Chassis:
     """Limits and timers of the whole router."""
 
     name: str = "lns"
-    """Our Host Name toward LACs and NAS-Identifier toward RADIUS, 1 to 63 characters."""
+    """Our Host Name toward LACs and NAS-Identifier toward RADIUS."""
     max_sessions: int = 65536
-    """Dial-out sessions in any state, 1 to 65536."""
+    """Dial-out sessions in any state."""
     max_connecting: int = 512
-    """Sessions authenticating or connecting at once, 1 to 65536."""
+    """Sessions authenticating or connecting at once."""
     max_pending: int = 4096
-    """Sessions that wait for a connecting slot, 0 to 65536."""
+    """Sessions that wait for a connecting slot."""
     connecting_timer: int = 60
-    """Seconds a call may take from RADIUS grant to route, 30 to 3600."""
+    """Seconds a call may take from RADIUS grant to route."""
     dormant_timer: int = 300
-    """Seconds a session without a call is kept, 0 to 3600; 0 deletes it at once."""
+    """Seconds a session without a call is kept; 0 deletes it at once."""
     fail_fast: bool = True
     """Leave connecting as soon as every LAC has failed, not when the timer ends."""
     flush_delay: int = 100
-    """Milliseconds between the route's commit and the flush of buffered triggers, 0 to 1000."""
+    """Milliseconds between the route's commit and the flush of buffered triggers."""
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualRouter:
+    """A routing table with its dial-out limits and the RADIUS servers it asks."""
+
     name: str
+    """What targets and ports call it."""
     table: int = 0
-    """Routing table number, 0 to 4095; each virtual router has its own."""
+    """Routing table number; each virtual router has its own."""
     rd: str = ""
     """MPLS route distinguisher put before the trigger address in User-Name, as `0.0.0.0:65000`."""
     max_buffered_triggers: int = 16
-    """Trigger packets held in this virtual router, 0 to 4096; 64 KiB at the most."""
+    """Trigger packets held in this virtual router; 64 KiB at the most."""
     radius: str = ""
     """Name of the [[radius]] group that is asked whom to call."""
     local_address: str = ""
@@ -48,14 +51,18 @@ class VirtualRouter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
+    """A dial-out route: a packet to the prefix places a call."""
+
     prefix: str
     """IPv4 prefix whose packets are triggers."""
     virtual_router: str
+    """In whose table the dial-out route is installed."""
     domain: str
-    """Domain of User-Name, 1 to 63 printable ASCII characters."""
+    """Domain of User-Name."""
     profile: str
+    """How PPP is built once the call is answered."""
     max_sessions: int = 65536
-    """Sessions of this target in any state, 1 to 65536."""
+    """Sessions of this target in any state."""
     classifier: str = ""
     """Not supported yet: must be absent."""
 
@@ -65,16 +72,20 @@ class Profile:
     """How PPP and the IP interface of a session are built."""
 
     name: str
+    """What targets call it."""
     authentication: tuple[str, ...] = ("chap",)
     """What the peer must prove itself with, of `chap` and `pap`, in order; empty: nothing."""
     mru: int = 1460
-    """Our Maximum-Receive-Unit and the largest inner packet, octets, 128 to 1500."""
+    """Our Maximum-Receive-Unit, octets. Packets to the site are no longer than this, 1460, and what
+    the site takes."""
     acfc: bool = False
+    """Negotiate Address-and-Control-Field-Compression: two octets less a packet."""
     pfc: bool = False
+    """Negotiate Protocol-Field-Compression: one octet less a packet."""
     echo_interval: float = 30.0
-    """Seconds between LCP Echo-Requests, 0 to 3600; 0: none."""
+    """Seconds between LCP Echo-Requests; 0: none."""
     echo_failures: int = 3
-    """Unanswered Echo-Requests after which the link is dead, 1 to 100."""
+    """Unanswered Echo-Requests after which the link is dead."""
     ip_address: str = ""
     """Our address of the PPP link; empty: the virtual router's local_address."""
     accept_peer_address: bool = True
@@ -90,8 +101,11 @@ class Profile:
     sequencing: bool = False
     """Put sequence numbers on data messages even when the LAC does not require it."""
     udp_checksum: bool = True
+    """Compute the UDP checksum of data messages; control messages always have one."""
     minimum_bps: int = 64000
+    """Least speed asked of the LAC if RADIUS names none (AVP 16)."""
     maximum_bps: int = 64000
+    """Greatest speed asked of the LAC if RADIUS names none (AVP 17)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +113,51 @@ class Lac:
     """What we know of a LAC beforehand; RADIUS names those that are called."""
 
     address: str
+    """The Tunnel-Server-Endpoint by which RADIUS names it."""
     host_name: str = ""
     """Host name it must show; empty: as RADIUS says, or any."""
     secret: bytes = field(default=b"", repr=False)
     """Tunnel secret, if RADIUS gives none (secret or secret_file)."""
     require_tunnel_auth: bool = True
+    """It must prove that it knows the tunnel secret; without a secret it is not called."""
     ignore_bearer_caps: bool = False
     """Call it even if it does not announce the bearer in AVP 4."""
     hide_avps: bool = False
+    """Hide what messages about calls say, numbers among it (RFC 2661 4.3)."""
     hello_interval: float = 60.0
+    """Seconds of silence on the tunnel after which HELLO asks whether the LAC is there."""
     max_sessions: int = 65535
-    """Calls at once over this LAC, 1 to 65535."""
+    """Calls at once over this LAC."""
     lockout: float = 60.0
-    """Seconds a LAC is not tried after it did not answer, 0 to 3600."""
+    """Seconds a LAC is not tried after it did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RadiusServer:
+    """One server of a group; the next is asked when it does not answer."""
+
     address: str
+    """Where it listens."""
     port: int = 1812
+    """Its UDP port."""
     secret: bytes = field(default=b"", repr=False)
+    """Shared secret; may be absent only for a server that [[sim.radius]] simulates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Radius:
+    """A group of RADIUS servers, asked whom to call and who the peer is."""
+
     name: str
+    """What virtual routers call it."""
     servers: tuple[RadiusServer, ...]
+    """In the order in which they are asked."""
     retries: int = 3
-    """Transmissions to one server before the next is tried, 1 to 10."""
+    """Transmissions to one server before the next is tried."""
     timeout: float = 2.0
-    """Seconds between two transmissions, 0.1 to 60."""
+    """Seconds between two transmissions."""
     require_message_authenticator: bool = True
+    """Drop answers without a Message-Authenticator (CVE-2024-3596); it is sent in any case."""
     password_mode: str = "empty"
     """User-Password of the first request: `empty`, `none` or `configured`."""
     password: bytes = field(default=b"", repr=False)
@@ -142,16 +170,20 @@ class Radius:
 
 @dataclass(frozen=True, slots=True)
 class Port:
+    """Where packets come from and go to."""
+
     name: str
+    """What error messages call it."""
     url: str
     """`pcap:` (what replay reads) or `mem:`."""
     side: str
-    """`home` or `tunnel`."""
+    """`home` or `tunnel`; a replay takes one port of the home side."""
     virtual_router: str
+    """Whose table its packets are looked up in."""
     networks: tuple[str, ...] = ()
     """Prefixes that are behind a home port: packets to them are delivered there."""
     mtu: int = 1500
-    """Largest IP packet that it sends, octets, 576 to 9216."""
+    """Largest IP packet that it sends, octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +193,15 @@ class Budget:
     calls_per_day: int = 2000
     """All targets together; 0: none at all."""
     target_calls_per_day: int = 200
+    """Of one target."""
     target_minutes_per_day: int = 1440
+    """Of one target, connected time of all its calls; 0: none at all."""
     minutes_per_day: int = 0
     """All targets together; 0: not limited."""
     dial_rate: float = 10.0
     """Calls a second, all LACs together."""
     dial_burst: int = 50
+    """Calls at once after a pause."""
     lac_dial_rate: float = 2.0
     """Calls a second to one LAC; its burst is a fifth of dial_burst, at least 1."""
     allow_numbers: tuple[str, ...] = ()
@@ -177,9 +212,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class SimLac:
+    """A simulated LAC, its bank of modems and the line to it."""
+
     address: str
+    """Where it is called."""
     host_name: str = "lac"
+    """What it shows in its Host Name AVP."""
     secret: bytes = field(default=b"", repr=False)
+    """Its tunnel secret."""
     modems: int = 30
     """Calls at once; one more is answered with CDN 4 (no facilities for now)."""
     dial_delay: float = 2.0
@@ -191,8 +231,9 @@ class SimLac:
     """(Called number, outcome) pairs that come before `outcome`; a number may end in `*`, and
     `reject:RESULT` or `reject:RESULT/ERROR` gives its own codes."""
     result_code: int = 4
-    """CDN Result Code of `reject`, 1 to 11."""
+    """CDN Result Code of `reject`."""
     error_code: int = 0
+    """CDN Error Code of `reject`."""
     early_data: bool = False
     """Let the first PPP frames overtake OCCN."""
     new_port: bool = False
@@ -202,26 +243,33 @@ class SimLac:
     delay: float = 0.01
     """One-way delay of the line between us and it, seconds."""
     loss: float = 0.0
-    """Share of datagrams lost, 0 to 1; the four below likewise."""
+    """Share of datagrams lost, each way."""
     duplicate: float = 0.0
+    """Share that arrives twice."""
     reorder: float = 0.0
+    """Share that is held back until later ones have overtaken it."""
     corrupt: float = 0.0
+    """Share in which one to three bits are flipped."""
     jitter: float = 0.0
     """Up to this much is added to the delay, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimCpe:
+    """A simulated remote site behind the LACs' modems."""
+
     number: str
     """The number it is called at; `*` for every other number."""
     username: str = "cpe"
-    """Its name and secret when we demand authentication."""
+    """Its name when we demand authentication."""
     password: bytes = field(default=b"", repr=False)
+    """Its secret when we demand authentication."""
     authentication: tuple[str, ...] = ("chap",)
     """What it demands of us; empty: nothing."""
     peer_username: str = ""
+    """Name it expects of us."""
     peer_password: bytes = field(default=b"", repr=False)
-    """Name and secret it expects of us."""
+    """Secret it expects of us."""
     address: str = ""
     """Its own address; empty: the one it is given."""
     echo: bool = True
@@ -237,19 +285,27 @@ class SimUser:
     name: str
     """User-Name it matches; may end or begin with `*`."""
     password: bytes = field(default=b"", repr=False)
+    """PAP or CHAP secret it must prove; empty: none is checked."""
     reply: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Attributes of the Access-Accept: (`Name` or `Name:tag`, value). Empty with `reject`."""
     reject: bool = False
+    """Answer with Access-Reject."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimRadius:
+    """A simulated RADIUS server."""
+
     address: str
+    """Where it listens."""
     port: int = 1812
+    """Its UDP port."""
     secret: bytes = field(default=b"", repr=False)
+    """Shared secret, which a [[radius.servers]] of the same address and port may borrow."""
     delay: float = 0.005
     """Seconds to an answer."""
     users: tuple[SimUser, ...] = ()
+    """The first that matches answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,15 +313,21 @@ class Sim:
     """The simulated other side of `demo` and `replay`."""
 
     seed: int = 1
+    """Of every random number; the same seed and input give the same run."""
     drain: float = 10.0
     """Virtual seconds that a replay goes on after its last packet."""
     lac: tuple[SimLac, ...] = ()
+    """Each has its own address and line."""
     cpe: tuple[SimCpe, ...] = ()
+    """All are reached through every LAC."""
     radius: tuple[SimRadius, ...] = ()
+    """Each has its own address or port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
+    """The whole file."""
+
     chassis: Chassis = field(default_factory=Chassis)
     virtual_router: tuple[VirtualRouter, ...] = ()
     target: tuple[Target, ...] = ()

@@ -1,6 +1,5 @@
 # Decapsulation of one packet that is for a tunnel address of ours: what it is, whose it is, and
-# where
-# its inner packet begins (RFC 2661 3.1, 8.1). Nothing is written to the packet's octets.
+# where its inner packet begins (RFC 2661 3.1, 8.1). Nothing is written to the packet's octets.
 
 from fastpath.packet cimport PKT_DECAPPED, packet_t
 from fastpath.parse cimport l2tp_t, parse_l2tp, parse_ppp, parse_udp, udp_t, verify_udp

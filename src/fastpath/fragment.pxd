@@ -1,4 +1,4 @@
-# Fragmentation of IPv4 packets (RFC 791 2.3 and 3.2), one fragment per call:
+# Fragmentation of IPv4 packets (RFC 791 2.3 and 3.2), one fragment per call. Use:
 #     if frag_begin(&frag, ip, len, mtu) == REASON_NONE:
 #         while (length := frag_next(&frag, into)): ...
 # A packet that is itself a fragment is cut like any other. Nothing is reassembled anywhere.

@@ -1,7 +1,6 @@
 # The longest-prefix-match interface. An algorithm is one file lpm_<algorithm>.pyx that subclasses
-# Lpm, fills `fib`
-# and works on one address family. Readers see only `fib`: a published version and a function over
-# it.
+# Lpm, fills `fib` and works on one address family. Readers see only `fib`: a published version and
+# a function over it.
 
 from fastpath.prefix_store cimport prefix_store_t
 from fastpath.types cimport nh_t

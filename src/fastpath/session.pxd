@@ -1,6 +1,5 @@
 # Sessions as decapsulation sees them: found by (local address, tunnel id, session id), which are
-# the
-# receiver's (RFC 2661 3.1), then held against the peer's address and port.
+# the receiver's (RFC 2661 3.1), then held against the peer's address and port.
 
 from fastpath.types cimport SESSION_INVALID, nh_t, session_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t

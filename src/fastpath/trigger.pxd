@@ -1,7 +1,6 @@
 # Triggers: packets that hit a dial-out route (a glean adjacency). One event per (table, target
-# prefix, destination), which
-# here is (glean adjacency, destination), and a bounded buffer in arrival order under control's
-# orders.
+# prefix, destination), which here is (glean adjacency, destination), and a bounded buffer in
+# arrival order under control's orders.
 # Specification: an admitted, buffered, discarded or missed packet each counts once, and the four
 # add up to VERDICT_TRIGGER.
 

@@ -1,6 +1,6 @@
 # Verdicts and drop reasons: the one table of both. The names that Python, captures and reports
-# show are made
-# from these lines (REASON_TTL_EXPIRED is "ttl-expired"), so a new reason is one new line here.
+# show are made from these lines (REASON_TTL_EXPIRED is "ttl-expired"), so a new reason is one new
+# line here; its comment is what docs/architecture.md says of it.
 
 from libc.stdint cimport uint8_t
 
@@ -11,7 +11,7 @@ cpdef enum Verdict:
     VERDICT_PUNT_L2TP = 3       # L2TP control message for the control plane
     VERDICT_PUNT_PPP = 4        # PPP frame other than IP inside a session
     VERDICT_PUNT_LOCAL = 5      # for one of our own addresses
-    VERDICT_DROP = 6
+    VERDICT_DROP = 6            # discarded, for the reason that is counted beside it
     VERDICT_COUNT = 7
 
 cpdef enum Reason:
@@ -23,38 +23,38 @@ cpdef enum Reason:
     REASON_VLAN_NESTING         # more than two VLAN tags
     REASON_NOT_IP               # an Ethernet type or PPP protocol other than IP
     # IPv4 header (RFC 791, RFC 1812 5.2.2)
-    REASON_IP_SHORT
-    REASON_IP_VERSION
-    REASON_IP_HEADER_LENGTH
-    REASON_IP_TOTAL_LENGTH
-    REASON_IP_CHECKSUM
+    REASON_IP_SHORT             # frame ends inside the IP header
+    REASON_IP_VERSION           # version nibble is not that of the family
+    REASON_IP_HEADER_LENGTH     # header length below 20 octets or behind the end
+    REASON_IP_TOTAL_LENGTH      # total length below the header or behind the end
+    REASON_IP_CHECKSUM          # header checksum is wrong
     REASON_MARTIAN_SOURCE       # 0/8, 127/8, multicast, 240/4 as source (RFC 1812 5.3.7)
     REASON_MULTICAST            # multicast or broadcast destination: not forwarded
     REASON_MARTIAN_DESTINATION  # 127/8 as destination (RFC 1812 5.3.7)
-    REASON_TTL_EXPIRED
+    REASON_TTL_EXPIRED          # TTL 0 or 1 on its way to a next hop; answered by ICMP
     REASON_IP6_HEADER           # IPv6 header or payload length does not fit the frame
     REASON_IP6_NOT_FORWARDED    # well-formed IPv6, for which nothing forwards yet
     # routing
-    REASON_NO_ROUTE
+    REASON_NO_ROUTE             # no prefix of the table matches; answered by ICMP
     REASON_PROHIBITED           # route to a drop adjacency
     REASON_TOO_BIG              # longer than the next hop's MTU and not to be fragmented
     REASON_SAME_SESSION         # would leave by the session it arrived by
     # UDP and L2TP (RFC 2661 3.1)
     REASON_FRAGMENT_TO_US       # fragment addressed to a tunnel address: never reassembled here
-    REASON_UDP_LENGTH
-    REASON_UDP_CHECKSUM
-    REASON_L2TP_SHORT
+    REASON_UDP_LENGTH           # UDP length below 8 octets or behind the datagram
+    REASON_UDP_CHECKSUM         # UDP checksum is there and wrong
+    REASON_L2TP_SHORT           # datagram ends inside the L2TP header
     REASON_L2TP_LENGTH          # Length field outside header..datagram
     REASON_L2TP_OFFSET          # Offset Size points behind the message
     REASON_L2TP_CONTROL_FLAGS   # control message without L and S, or with O or P
     REASON_L2F                  # version 1 (RFC 2341)
     REASON_L2TPV3               # version 3 (RFC 3931)
-    REASON_L2TP_VERSION
+    REASON_L2TP_VERSION         # a version that nothing defines
     REASON_L2TP_NESTED          # tunnel packet inside a session
-    REASON_UNKNOWN_SESSION
+    REASON_UNKNOWN_SESSION      # no session has this address, tunnel id and session id
     REASON_PEER_MISMATCH        # outer address or port is not the session's peer
     # PPP and the inner packet
-    REASON_PPP_SHORT
+    REASON_PPP_SHORT            # frame ends inside the PPP header
     REASON_INNER_SOURCE         # inner source address is not routed to the session it came by
     # resources
     REASON_PUNT_FULL            # punt ring full: control plane is behind
