@@ -1,0 +1,150 @@
+"""Every example runs as its comments say, and makes its point."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from control.cli import main
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+CAPTURE = EXAMPLES / "home-site.pcap"
+CONFIGURATIONS = sorted(path.name for path in EXAMPLES.glob("*.toml"))
+
+
+@pytest.fixture
+def replay(tmp_path, capsys):
+    """Runs `dialout replay -v` with an example; returns what it printed and its report."""
+
+    def run(name: str, *arguments: str) -> tuple[str, dict]:
+        report = tmp_path / "report.json"
+        options = ["--config", str(EXAMPLES / name), "--report", str(report), *arguments]
+        assert main(["replay", "-v", *options, str(CAPTURE)]) == 0
+        told = capsys.readouterr()
+        return told.out + told.err, json.loads(report.read_text())
+
+    return run
+
+
+def in_service(data: dict) -> set[str]:
+    """Destinations whose session came in service."""
+    return {
+        event["destination"]
+        for event in data["timeline"]
+        if event["event"] == "SessionStateChanged" and event["new"] == "IN_SERVICE"
+    }
+
+
+def placed(data: dict) -> list[tuple[str, str]]:
+    """(destination, LAC) of the calls, in order."""
+    return [
+        (event["destination"], event["lac"])
+        for event in data["timeline"]
+        if event["event"] == "CallPlaced"
+    ]
+
+
+def test_each_configuration_has_its_test():
+    tested = {"bad-line.toml", "demo.toml", "replay-own-traffic.toml", "two-lacs-failover.toml"}
+    assert set(CONFIGURATIONS) == tested
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_each_packet_of_an_example_is_accounted_for(replay, name):
+    _, data = replay(name)
+    assert data["accounted_for"]
+    assert data["packets"] == 200
+    assert data["errors"] == []
+
+
+def test_demo_answers_come_back(replay):
+    _, data = replay("demo.toml")
+    assert in_service(data) == {"198.51.100.10", "198.51.100.77"}
+    assert data["verdicts"]["FORWARD"] > 100
+    assert data["verdicts"]["DELIVER"] == data["counters"]["decapsulated"] > 50
+
+
+def test_own_traffic_reaches_every_destination_of_the_capture(replay):
+    _, demo = replay("demo.toml")
+    _, data = replay("replay-own-traffic.toml")
+    assert demo["drop_reasons"]["no-route"] > 0
+    assert "no-route" not in data["drop_reasons"]
+    assert {d.rpartition(".")[0] for d in in_service(data)} == {"198.51.100", "203.0.113"}
+    numbers = {e["number"] for e in data["timeline"] if e["event"] == "CallPlaced"}
+    assert numbers == {"1001", "1002"}
+
+
+def test_busy_first_lac_is_followed_by_the_second_in_the_timeline(replay):
+    told, data = replay("two-lacs-failover.toml")
+    first, second = "10.88.0.2", "10.88.0.3"
+    for destination in ("198.51.100.10", "198.51.100.77"):
+        assert [lac for to, lac in placed(data) if to == destination] == [first, second]
+    assert in_service(data) == {"198.51.100.10", "198.51.100.77"}
+    assert data["verdicts"]["FORWARD"] > 50
+    # As the comment in the file shows it.
+    pattern = (
+        r"call +number 5551234 by LAC 10\.88\.0\.2\n"
+        r".*call failed +cdn: no-facilities, LAC 10\.88\.0\.2, result 4\n"
+        r".*call +number 5551234 by LAC 10\.88\.0\.3\n"
+    )
+    assert re.search(pattern, told)
+
+
+@pytest.mark.parametrize("seed", [(), ("--seed", "1"), ("--seed", "7"), ("--seed", "8")])
+def test_calls_come_up_over_the_bad_line(replay, seed):
+    _, data = replay("bad-line.toml", *seed)
+    line = data["simulated"]["lac"][0]["link"]
+    for way in ("to_far", "to_near"):
+        assert line[way]["lost"] > 0
+        assert line[way]["reordered"] > 0
+    assert in_service(data) == {"198.51.100.10", "198.51.100.77"}
+
+
+def test_data_flows_over_the_bad_line(replay):
+    _, data = replay("bad-line.toml")
+    assert data["verdicts"]["FORWARD"] > 50
+    assert 0 < data["counters"]["decapsulated"] < data["counters"]["encapsulated"]
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_no_secret_shows_in_what_an_example_prints_and_reports(replay, name):
+    text = (EXAMPLES / name).read_text()
+    secrets = set(re.findall(r'(?:secret|[pP]assword(?::\d)?)"? = "([^"]+)"', text))
+    assert len(secrets) >= 3
+    told, data = replay(name)
+    shown = told + json.dumps(data)
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_embedding_by_hand_forwards_what_waited_and_what_came():
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "embed.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "src")},
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == "trigger: 192.0.2.10 wants 198.51.100.10"
+    assert lines[1] == "flushed: 1 packet"
+    assert [line.startswith("sent: 28 octets in 68: 4002") for line in lines[2:4]] == [True, True]
+    assert lines[4] == "{'FORWARD': 1, 'TRIGGER': 1}"
+
+
+def test_ten_lines_of_the_readme_run():
+    text = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.stdout.startswith("(1, 0, 0, 0, 0, 0, 0)")
