@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
-.PHONY: demo test deps interop lint bench wheel sanitize clean
+.PHONY: demo test deps interop lint bench docs wheel sanitize clean
 
 demo: $(VENV)/.built
 	$(BIN)/dialout demo --output demo-out
@@ -23,12 +23,16 @@ interop: $(VENV)/.built
 	$(BIN)/python -m pytest tests/interop
 
 lint: $(VENV)/.built
-	$(BIN)/ruff check src tests benchmarks setup.py
-	$(BIN)/ruff format --check src tests benchmarks setup.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(VENV)/.built
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,stddev,rounds
+
+# What the code itself says, written into the documents between their marks.
+docs: $(VENV)/.built
+	$(BIN)/python docs/generate.py
 
 wheel:
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .

@@ -1,0 +1,284 @@
+"""Writes the generated blocks of the documentation: what the code itself says of files, verdicts,
+counters, state machines and configuration keys.
+
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`. `make docs` runs this file;
+tests/unit/test_docs.py fails if a committed block is not what this file makes. The prose around the
+blocks is written by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from control.config_keys import ROOT as SECTIONS
+from control.config_keys import Section
+from control.dialout.counters import ROWS
+from control.dialout.failure import RESULT_TEXTS, RESULT_VERDICTS
+from control.dialout.session_table import SESSION_TABLE
+from control.fsm import Table
+from control.l2tp.lac_table import LAC_CALL
+from control.l2tp.lns_table import LNS_CALL
+from control.l2tp.tunnel_table import TUNNEL
+from control.ppp.authentication import AUTHENTICATOR, CLAIMANT
+from control.ppp.automaton import TABLE as AUTOMATON
+from control.ppp.phase import PHASES
+from fastpath.counters import COUNTERS
+from fastpath.verdict import REASONS, VERDICTS
+
+DOCS = Path(__file__).parent
+SOURCE = DOCS.parent / "src"
+DOCUMENTS = tuple(DOCS / name for name in ("architecture.md", "configuration.md"))
+
+TABLES: dict[str, Table] = {
+    "dial-out-session": SESSION_TABLE,
+    "l2tp-tunnel": TUNNEL,
+    "lns-call": LNS_CALL,
+    "lac-call": LAC_CALL,
+    "ppp-automaton": AUTOMATON,
+    "ppp-phase": PHASES,
+    "ppp-authenticator": AUTHENTICATOR,
+    "ppp-claimant": CLAIMANT,
+}
+"""Every state machine of the control plane, by the end of its block's name."""
+
+PACKAGES = {
+    "control": "control",
+    "control-dialout": "control/dialout",
+    "control-l2tp": "control/l2tp",
+    "control-ppp": "control/ppp",
+    "control-radius": "control/radius",
+    "control-sim": "control/sim",
+    "fastpath": "fastpath",
+    "fastpath-ports": "fastpath/ports",
+}
+
+Block = Callable[[], str]
+
+
+def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+    """A Markdown table. A bar inside a cell would end it, so it is escaped."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in lines)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def opening(path: Path) -> str:
+    """The first paragraph with which a file says what it is, as one line."""
+    text = path.read_text()
+    if path.suffix in (".py", ".pyx"):
+        found = re.match(r'\s*"""(.*?)(?:"""|\n\s*\n)', text, re.DOTALL)
+        lines = found[1].splitlines() if found else []
+    elif path.suffix == ".h":
+        found = re.match(r"/\*(.*?)(?:\*/|\n \*\s*\n)", text, re.DOTALL)
+        lines = [line.strip(" *") for line in found[1].splitlines()] if found else []
+    else:
+        lines = []
+        for line in text.splitlines():
+            if not line.startswith("#") or line.strip() == "#":
+                break
+            lines.append(line.strip("# "))
+    return " ".join(line.strip() for line in lines).strip()
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence; those inside numbers and names do not."""
+    return re.split(r"\.(?:\s|$)", text, maxsplit=1)[0]
+
+
+def file_rows(folder: str) -> Iterator[tuple[str, str]]:
+    """(names, what it is): a .pyx and its .pxd are one row."""
+    base = SOURCE / folder
+    wanted = (".py", ".pyx", ".pxd", ".h")
+    paths = sorted(p for p in base.iterdir() if p.suffix in wanted or p.name == "dictionary")
+    stems: dict[str, list[Path]] = {}
+    for path in paths:
+        if not path.name.startswith("__init__"):
+            stems.setdefault(path.stem, []).append(path)
+    for group in stems.values():
+        group.sort(key=lambda p: (".py", ".pyx", ".pxd", ".h", "").index(p.suffix))
+        names = ", ".join(f"`{p.name}`" for p in group)
+        # Where the .pyx only points to its .pxd, the contract there says more.
+        texts = [opening(p) for p in group]
+        text = next((t for t in texts if t and ".pxd" not in t), next(filter(None, texts), ""))
+        yield names, first_sentence(text)
+
+
+def files(folder: str) -> str:
+    return table(("file", "what it is"), file_rows(folder))
+
+
+# --- enums of the data plane ----------------------------------------------------------------------
+
+
+def enum_rows(path: Path, enum: str, names: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """(group, name, comment) of the members of a cpdef enum, in order; COUNT is none."""
+    body = path.read_text().partition(f"cpdef enum {enum}:\n")[2]
+    group, left = "", iter(names)
+    for line in body.splitlines():
+        if not line.strip() or not line.startswith("    "):
+            return
+        code, _, comment = (part.strip() for part in line.partition("#"))
+        if not code:
+            group = comment
+        elif not re.match(r"\w+_COUNT\b", code):
+            yield group, next(left), comment
+
+
+def verdicts() -> str:
+    rows = enum_rows(SOURCE / "fastpath/verdict.pxd", "Verdict", VERDICTS)
+    return table(("verdict", "the packet"), [(f"`{name}`", text) for _, name, text in rows])
+
+
+def reasons() -> str:
+    rows = enum_rows(SOURCE / "fastpath/verdict.pxd", "Reason", REASONS)
+    told = [(group, f"`{name}`", text) for group, name, text in rows if name != "none"]
+    return table(("where", "drop reason", "meaning"), told)
+
+
+def engine_counters() -> str:
+    rows = enum_rows(SOURCE / "fastpath/counters.pxd", "Counter", COUNTERS)
+    return table(("counter", "counts"), [(f"`{name}`", text) for _, name, text in rows])
+
+
+def session_counters() -> str:
+    rows = [(f"`{row.name}`", row.kind.name.lower().replace("_", " "), row.text) for row in ROWS]
+    return table(("counter", "kind", "counts"), rows)
+
+
+# --- state machines -------------------------------------------------------------------------------
+
+
+def diagram(machine: Table) -> str:
+    return f"```mermaid\n{machine.mermaid()}\n```"
+
+
+def machines() -> str:
+    """How large each table is, and how much of it cannot happen."""
+    rows = []
+    for name, machine in TABLES.items():
+        cells = list(machine)
+        illegal = sum(row is None for _, _, row in cells)
+        moves = sum(row is not None and row.next is not state for state, _, row in cells)
+        sizes = (len(machine.states), len(machine.events), len(cells), moves, illegal)
+        where = machine.states.__module__.replace(".", "/")
+        rows.append((name.replace("-", " "), f"`{where}.py`", *map(str, sizes)))
+    head = ("machine", "states and events", "states", "events", "cells", "change the state")
+    return table((*head, "cannot happen"), rows)
+
+
+# --- configuration --------------------------------------------------------------------------------
+
+
+def field_texts() -> dict[str, dict[str, str]]:
+    """Docstrings of config.py: by class, of each field, and of the class under an empty name."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse((SOURCE / "control/config.py").read_text()).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        texts = found.setdefault(node.name, {"": ast.get_docstring(node) or ""})
+        for item, after in zip(node.body, node.body[1:], strict=False):
+            if (
+                isinstance(item, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                texts[item.target.id] = " ".join(str(after.value.value).split())
+    return found
+
+
+def default_of(field: dataclasses.Field) -> str:
+    """As TOML has it."""
+    if field.default is dataclasses.MISSING:
+        return "required"
+    value = field.default
+    if isinstance(value, bytes):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return "`[" + ", ".join(f'"{item}"' for item in value) + "]`" if value else "empty"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`" if value else "`0`"
+
+
+def key_rows(section: Section) -> Iterator[tuple[str, str, str, str]]:
+    texts = field_texts()[section.make.__name__]
+    for field in dataclasses.fields(section.make):
+        name = field.name
+        default = default_of(field)
+        if name in section.keys:
+            allowed = section.keys[name].allowed
+        elif name in section.secrets:
+            allowed = f"a text of up to {section.secrets[name]} octets, or a file with it"
+            default = "required" if name in section.required_secrets else default
+            name = f"{name}` or `{name}_file"
+        else:
+            continue
+        yield f"`{name}`", allowed, default, texts.get(field.name, "")
+
+
+def sections(section: Section = SECTIONS, name: str = "") -> Iterator[tuple[str, Section]]:
+    """(dotted name, row) of every section, those inside another one behind it."""
+    for child_name, child in section.children.items():
+        dotted = f"{name}.{child_name}".strip(".")
+        yield dotted, child
+        yield from sections(child, dotted)
+
+
+def section_block(name: str, section: Section) -> str:
+    title = f"`[[{name}]]`, any number of times" if section.array else f"`[{name}]`, once"
+    text = field_texts()[section.make.__name__][""]
+    rows = table(("key", "value", "default", "meaning"), key_rows(section))
+    return f"{textwrap.fill(f'{title}. {text}', 100)}\n\n{rows}"
+
+
+def cdn_results() -> str:
+    """What the Result Code of a CDN means for the other LACs of an attempt."""
+    rows = [(str(n), RESULT_TEXTS[n], verdict.value) for n, verdict in RESULT_VERDICTS.items()]
+    return table(("result", "the LAC says", "what we do"), rows)
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+def blocks() -> dict[str, Block]:
+    """Everything that can be generated, by name."""
+    made: dict[str, Block] = {
+        "verdicts": verdicts,
+        "drop-reasons": reasons,
+        "engine-counters": engine_counters,
+        "session-counters": session_counters,
+        "state-machines": machines,
+        "cdn-results": cdn_results,
+    }
+    for name, folder in PACKAGES.items():
+        made[f"files-{name}"] = lambda folder=folder: files(folder)
+    for name, machine in TABLES.items():
+        made[f"states-{name}"] = lambda machine=machine: diagram(machine)
+    for name, section in sections():
+        made[f"config-{name}"] = lambda name=name, section=section: section_block(name, section)
+    return made
+
+
+MARKED = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The document with every generated block made anew. KeyError for one that nothing makes."""
+    made = blocks()
+    return MARKED.sub(lambda match: f"{match[1]}{made[match[2]]()}\n{match[3]}", text)
+
+
+def main() -> None:
+    for path in DOCUMENTS:
+        path.write_text(filled(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
