@@ -8,11 +8,10 @@ from fastpath.checksum cimport adjust16, checksum_of, ipv4_header_ok, sum_octets
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
 from fastpath.icmp cimport ICMP_ERROR_MAX, bucket_init, bucket_t, bucket_take
 from fastpath.icmp cimport icmp_echo_reply as _icmp_echo_reply, icmp_error as _icmp_error
-from fastpath.packet cimport (
-    LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LOOP, LINK_NULL, LINK_PPP, LINK_PPP_HDLC,
-    LINK_PPP_WITHDIR, LINK_RAW, LINK_SLL, LINK_SLL2, LINK_UNSUPPORTED, packet_t)
+from fastpath.packet cimport packet_t
 from fastpath.parse cimport (
     l2tp_t, parse_ip, parse_l2tp, parse_link, parse_ppp, parse_udp, udp_t, verify_udp)
+from fastpath.ports.linktype cimport link_number
 from fastpath.types cimport DATAGRAM_MAX, INET
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport (
@@ -22,22 +21,6 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastpath.verdict import REASONS
-
-LINKS = {
-    "unsupported": LINK_UNSUPPORTED,
-    "ethernet": LINK_ETHERNET,
-    "sll": LINK_SLL,
-    "sll2": LINK_SLL2,
-    "null": LINK_NULL,
-    "loop": LINK_LOOP,
-    "raw": LINK_RAW,
-    "ipv4": LINK_IPV4,
-    "ipv6": LINK_IPV6,
-    "ppp": LINK_PPP,
-    "ppp-hdlc": LINK_PPP_HDLC,
-    "ppp-withdir": LINK_PPP_WITHDIR,
-}
-"""Names of the link types that dissect() takes, with the numbers that the data plane uses."""
 
 SIZES = {
     "packet_t": sizeof(packet_t),
@@ -57,14 +40,12 @@ SIZES = {
 def dissect(bytes frame not None, str link="ethernet", wire_len=None) -> dict:
     """Parses a frame layer by layer, up to the first drop reason.
 
-    link is a key of LINKS; wire_len is the frame's length on the wire if a capture cut it.
+    link is one of fastpath.ports.linktype.LINKS; wire_len is the frame's length on the wire if a capture cut it.
     The answer always has `reason`, `family` (4, 6, or 0), `l3`, `l4`, `proto` and `len` (end of the
     IP datagram), `udp`, `l2tp` and `ppp`; what was not reached is None. Only a UDP message from or
     to port 1701 is looked at as L2TP, and no fragment is.
     Raises ValueError for an unknown link or a wire_len below the frame's own length.
     """
-    if link not in LINKS:
-        raise ValueError(f"link {link!r} is not one of {', '.join(LINKS)}")
     if wire_len is not None and wire_len < len(frame):
         raise ValueError(f"wire_len {wire_len} is less than the {len(frame)} octets given")
     cdef packet_t p
@@ -72,7 +53,7 @@ def dissect(bytes frame not None, str link="ethernet", wire_len=None) -> dict:
     p.data = p.frame = <uint8_t*> <const uint8_t*> frame
     p.len = p.frame_len = len(frame)
     p.wire_len = p.frame_len if wire_len is None else wire_len
-    p.link = LINKS[link]
+    p.link = link_number(link)
 
     cdef int reason = parse_link(&p)
     seen = {"family": p.family, "l3": p.l3 if p.family else None, "l4": None, "proto": None,

@@ -116,7 +116,10 @@ cdef enum:
     PROTO_ICMP = 1
     PROTO_TCP = 6
     PROTO_UDP = 17
+    PROTO_DCCP = 33
     PROTO_ICMP6 = 58
+    PROTO_SCTP = 132
+    PROTO_UDPLITE = 136
 
 # --- transport ------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastpath.dissect import LINKS, dissect, fragment, icmp_echo_reply, icmp_error
+from fastpath.dissect import dissect, fragment, icmp_echo_reply, icmp_error
+from fastpath.ports.linktype import LINKS
 from fastpath.verdict import REASONS
 
 MAC = bytes(12)

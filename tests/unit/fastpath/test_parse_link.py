@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from parse_packets import ipv4, ipv6
 
-from fastpath.dissect import LINKS, dissect
+from fastpath.dissect import dissect
+from fastpath.ports.linktype import LINKS
 
 MAC = bytes(range(12))
 PACKETS = {4: ipv4(b"payload", proto=99), 6: ipv6(b"payload", proto=99)}
