@@ -96,7 +96,10 @@ def make_fifo(path: Path) -> None:
         (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
         (lambda path: path.write_bytes(b""), "octet 0: the file is empty"),
         (lambda path: path.write_bytes(b"abc"), "octet 0: 3 octets are too few for a capture"),
-        (lambda path: path.write_text("hello world"), "octet 0: neither pcap nor pcapng"),
+        (
+            lambda path: path.write_text("hello world"),
+            "octet 0: neither pcap, pcapng nor Network Monitor",
+        ),
         (lambda path: path.write_bytes(b"\x1f\x8b\x08\0"), "run gunzip on it first"),
     ],
 )

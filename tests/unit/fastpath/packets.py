@@ -42,7 +42,10 @@ def from_lac(message: bytes, *, src: str = LAC, sport: int = 1701, **rest) -> by
     return datagram(message, src=src, dst=LOCAL, sport=sport, dport=1701, **rest)
 
 
-def data_message(frame: bytes, header: DataHeader = DataHeader(1, 2), **rest) -> bytes:  # noqa: B008
+DATA_HEADER = DataHeader(1, 2)
+
+
+def data_message(frame: bytes, header: DataHeader = DATA_HEADER, **rest) -> bytes:
     """A PPP frame from the LAC inside a session, by default the rig's first."""
     return from_lac(data_header.encode(header, frame), **rest)
 
