@@ -41,10 +41,10 @@ def dissect(bytes frame not None, str link="ethernet", wire_len=None) -> dict:
     """Parses a frame layer by layer, up to the first drop reason.
 
     link is one of fastpath.ports.linktype.LINKS; wire_len is the frame's length on the wire if a
-    capture cut it. The answer always has `reason`, `family` (4, 6, or 0), `l3`, `l4`, `proto` and `len` (end of the
-    IP datagram), `udp`, `l2tp` and `ppp`; what was not reached is None. Only a UDP message from or
-    to port 1701 is looked at as L2TP, and no fragment is.
-    Raises ValueError for an unknown link or a wire_len below the frame's own length.
+    capture cut it. The answer always has `reason`, `family` (4, 6, or 0), `l3`, `l4`, `proto` and
+    `len` (end of the IP datagram), `udp`, `l2tp` and `ppp`; what was not reached is None. Only a
+    UDP message from or to port 1701 is looked at as L2TP, and no fragment is. Raises ValueError for
+    an unknown link or a wire_len below the frame's own length.
     """
     if wire_len is not None and wire_len < len(frame):
         raise ValueError(f"wire_len {wire_len} is less than the {len(frame)} octets given")
