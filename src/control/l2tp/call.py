@@ -10,6 +10,7 @@ from control.l2tp.avp import Avp
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.avp_value import DisconnectCause, Q931Cause, ResultCode
 from control.l2tp.config import CallInfo
+from control.l2tp.control_messages import cdn
 from control.l2tp.events import Failure, SocketAddress
 from control.l2tp.handshake import Handshake
 from control.l2tp.message import Message
@@ -100,6 +101,11 @@ def failure_of_cdn(message: Message) -> Failure:
 def failure_of_fault(error: DecodeError | RemoteProtocolError) -> Failure:
     """What to answer to a message that cannot be understood: result 2 with the error code."""
     return Failure("protocol", result=RESULT_GENERAL_ERROR, error=error.error, message=str(error))
+
+
+def cdn_for(session: int, failure: Failure) -> list[Avp]:
+    """The CDN that tells the peer why."""
+    return cdn(session, failure.result, failure.error, failure.message, failure.q931_cause)
 
 
 def out_of_place(kind: MessageType, state: str) -> Failure:

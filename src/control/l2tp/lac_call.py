@@ -7,10 +7,10 @@ from typing import Final
 
 from control.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from control.l2tp.avp_table import Attribute, MessageType
-from control.l2tp.call import Carrier, failure_of_cdn, failure_of_fault, out_of_place
+from control.l2tp.call import Carrier, cdn_for, failure_of_cdn, failure_of_fault, out_of_place
 from control.l2tp.config import CallInfo
 from control.l2tp.context import Context
-from control.l2tp.control_messages import cdn, occn, ocrp
+from control.l2tp.control_messages import occn, ocrp
 from control.l2tp.events import CallClosed, CallConnected, CallRequested, Failure, OutgoingCall
 from control.l2tp.lac_table import LAC_CALL, Action, Event, State
 from control.l2tp.message import Message
@@ -111,14 +111,7 @@ class LacCall:
             elif action is Action.REPORT_CONNECTED:
                 self._report_connected()
             elif action is Action.SEND_CDN:
-                avps = cdn(
-                    self.session,
-                    failure.result,
-                    failure.error,
-                    failure.message,
-                    failure.q931_cause,
-                )
-                self.carrier.send(avps, self.peer_session, now)
+                self.carrier.send(cdn_for(self.session, failure), self.peer_session, now)
             elif action is Action.CLEAN_UP:
                 self._clean_up(failure, report, now)
 

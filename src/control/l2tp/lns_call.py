@@ -13,13 +13,14 @@ from control.l2tp.call import (
     RESULT_ADMINISTRATIVE,
     RESULT_GENERAL_ERROR,
     Carrier,
+    cdn_for,
     failure_of_cdn,
     failure_of_fault,
     out_of_place,
 )
 from control.l2tp.config import CallInfo
 from control.l2tp.context import Context
-from control.l2tp.control_messages import cdn, ocrq
+from control.l2tp.control_messages import ocrq
 from control.l2tp.events import CallAccepted, CallClosed, CallConnected, Failure, OutgoingCall
 from control.l2tp.lns_table import LNS_CALL, Action, Event, State
 from control.l2tp.message import Message
@@ -153,14 +154,7 @@ class LnsCall:
             elif action is Action.REPORT_CONNECTED:
                 self._report_connected()
             elif action is Action.SEND_CDN:
-                avps = cdn(
-                    self.session,
-                    failure.result,
-                    failure.error,
-                    failure.message,
-                    failure.q931_cause,
-                )
-                self.carrier.send(avps, self.peer_session, now)
+                self.carrier.send(cdn_for(self.session, failure), self.peer_session, now)
             elif action is Action.CLEAN_UP:
                 self._clean_up(failure, report, now)
 

@@ -18,9 +18,9 @@ from control.l2tp.call import (
     RESULT_GENERAL_ERROR,
     Call,
     Carrier,
+    cdn_for,
 )
 from control.l2tp.context import Context
-from control.l2tp.control_messages import cdn
 from control.l2tp.events import Failure
 from control.l2tp.id_pool import IdPool
 from control.l2tp.lac_call import LacCall
@@ -188,5 +188,4 @@ class TunnelCalls:
         self._send_cdn(self._ids.any(), peer_session, failure, now)
 
     def _send_cdn(self, session: int, peer_session: int, failure: Failure, now: float) -> None:
-        avps = cdn(session, failure.result, failure.error, failure.message)
-        self._carrier.send(avps, peer_session, now)
+        self._carrier.send(cdn_for(session, failure), peer_session, now)
