@@ -154,8 +154,9 @@ EDGES = {
     "control.version": (),
     "control.errors": (),
     "control.fsm": ("control.errors",),
+    "control.deadlines": (),
     "control.config": ("control.errors",),
-    "control.l2tp": ("control.errors", "control.fsm", "control.l2tp"),
+    "control.l2tp": ("control.deadlines", "control.errors", "control.fsm", "control.l2tp"),
     "control.ppp": ("control.errors", "control.fsm", "control.ppp"),
     "control.radius": ("control.errors", "control.fsm", "control.radius"),
     "control.dataplane": ("control.errors", "control.l2tp.events"),
@@ -163,6 +164,7 @@ EDGES = {
     "control.dialout": (
         "control.config",
         "control.dataplane",
+        "control.deadlines",
         "control.dialout",
         "control.errors",
         "control.fsm",
@@ -195,7 +197,10 @@ EDGES = {
 # Modules of the standard library and of others that a part must not import when it runs.
 FORBIDDEN = {
     part: {"asyncio", "random", "select", "selectors", "socket", "threading", "time"}
-    for part in ("control.l2tp", "control.ppp", "control.radius", "control.dialout")
+    for part in (
+        *("control.l2tp", "control.ppp", "control.radius", "control.dialout"),
+        "control.deadlines",
+    )
 }
 
 # Third-party modules and the only parts that may import them.

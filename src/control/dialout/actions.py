@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 
+from control.deadlines import Deadlines
 from control.dialout.attempt import Attempt
 from control.dialout.chassis import Chassis
 from control.dialout.counters import SessionCounter
@@ -16,7 +17,6 @@ from control.dialout.events import RadiusAsked, TriggersDropped, TriggersFlushed
 from control.dialout.services import Services
 from control.dialout.session import Session
 from control.dialout.session_table import SessionAction, SessionEvent
-from control.dialout.timers import Timers
 from control.errors import LocalProtocolError
 from control.radius.dialout import dialout_user_name
 from control.radius.requests import DialoutRequest
@@ -62,7 +62,7 @@ class Actions:
         self,
         services: Services,
         chassis: Chassis,
-        timers: Timers[TimerKey],
+        timers: Deadlines[TimerKey],
         sessions: dict[int, Session],
         step: Step,
     ) -> None:
@@ -121,7 +121,7 @@ class Actions:
 
     def _remove(self, session: Session, now: float) -> None:
         for kind in (TimerKind.STATE, TimerKind.ATTEMPT, TimerKind.FLUSH):
-            self._timers.cancel((session.number, kind))
+            self._timers.set((session.number, kind), None)
         del self._sessions[session.number]
         self._chassis.unregister(session)
         session.counters.removed()
@@ -164,7 +164,7 @@ class Actions:
 
     def end_key(self, session: Session, now: float) -> None:
         """A new event shows that the data plane has ended the key we know: so do we."""
-        self._timers.cancel((session.number, TimerKind.FLUSH))
+        self._timers.set((session.number, TimerKind.FLUSH), None)
         self.flush(session, now)
         self._forget(session, now)
 
@@ -202,7 +202,7 @@ class Actions:
 
     def _forward_late(self, session: Session, now: float) -> None:
         """A packet from before the commit; or the peer renegotiates, and it waits for that."""
-        waits = self._timers.deadline((session.number, TimerKind.FLUSH)) is not None
+        waits = self._timers.get((session.number, TimerKind.FLUSH)) is not None
         if waits or session.attempt is None or not session.attempt.network_open:
             self._hold(session, now)
         else:
@@ -247,8 +247,8 @@ class Actions:
         session.attempt.start(now)
 
     def _close_call(self, session: Session, now: float) -> None:
-        self._timers.cancel((session.number, TimerKind.ATTEMPT))
-        self._timers.cancel((session.number, TimerKind.FLUSH))
+        self._timers.set((session.number, TimerKind.ATTEMPT), None)
+        self._timers.set((session.number, TimerKind.FLUSH), None)
         attempt, session.attempt = session.attempt, None
         if attempt is not None:
             # A fixed text: what RADIUS or a peer said is not for the other peers.
@@ -258,7 +258,7 @@ class Actions:
 
     def _join_pending(self, session: Session, now: float) -> None:
         self._chassis.join_pending(session, now)
-        if self._timers.deadline((0, TimerKind.PENDING)) is None:
+        if self._timers.get((0, TimerKind.PENDING)) is None:
             self._timers.set((0, TimerKind.PENDING), now + PENDING_INTERVAL)
 
     def _leave_pending(self, session: Session, now: float) -> None:
@@ -295,7 +295,7 @@ class Actions:
             self._step(session, SessionEvent.DORMANT_TIMER, now, "")
 
     def _stop_timer(self, session: Session, now: float) -> None:
-        self._timers.cancel((session.number, TimerKind.STATE))
+        self._timers.set((session.number, TimerKind.STATE), None)
 
     def _forgive(self, session: Session, now: float) -> None:
         session.backoff.forgive()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from control import config
 from control.dataplane import NextHop, TriggerEvent
+from control.deadlines import Deadlines
 from control.dialout import events
 from control.dialout.actions import PENDING_INTERVAL, Actions, TimerKey, TimerKind
 from control.dialout.attempt import Attempt, AttemptEnd, Outcome
@@ -22,7 +23,6 @@ from control.dialout.session import Session
 from control.dialout.session_table import SESSION_TABLE, SessionEvent, SessionState
 from control.dialout.target import Target
 from control.dialout.targets import Targets
-from control.dialout.timers import Timers
 from control.l2tp import events as l2tp
 from control.radius import events as radius
 from control.radius.events import DialoutGrant
@@ -56,7 +56,7 @@ class Manager:
         self.sessions: dict[int, Session] = {}
         """By session number, oldest first."""
         self._config = config.chassis
-        self._timers: Timers[TimerKey] = Timers()
+        self._timers: Deadlines[TimerKey] = Deadlines()
         self._actions = Actions(services, self.chassis, self._timers, self.sessions, self._step)
         self._session_number = 0
 
@@ -102,7 +102,7 @@ class Manager:
 
     def state_deadline(self, session: Session) -> float | None:
         """When the timer of the session's state ends."""
-        return self._timers.deadline((session.number, TimerKind.STATE))
+        return self._timers.get((session.number, TimerKind.STATE))
 
     # What comes in.
 
@@ -281,10 +281,7 @@ class Manager:
             self._on_outcome(session, attempt, end, now)
         key = (session.number, TimerKind.ATTEMPT)
         when = session.attempt.get_timer() if session.attempt is not None else None
-        if when is None:
-            self._timers.cancel(key)
-        else:
-            self._timers.set(key, when)
+        self._timers.set(key, when)
 
     def _on_outcome(self, session: Session, attempt: Attempt, end: AttemptEnd, now: float) -> None:
         why = end.outcome.value

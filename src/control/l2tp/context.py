@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Protocol
 
+from control.deadlines import Deadlines
 from control.l2tp.avp import Rng
 from control.l2tp.call import Call
 from control.l2tp.config import EndpointConfig
 from control.l2tp.counters import Counters
-from control.l2tp.deadlines import Deadlines
 from control.l2tp.events import Datagram, Event
 from control.l2tp.id_pool import IdPool
 

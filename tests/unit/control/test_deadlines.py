@@ -1,15 +1,11 @@
-"""Deadlines and ids of an endpoint."""
+"""Deadlines of many objects, against a plain dictionary."""
 
 from __future__ import annotations
-
-import random
-from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control.l2tp.deadlines import Deadlines
-from control.l2tp.id_pool import IdPool
+from control.deadlines import Deadlines
 
 
 def test_earliest_first_and_equal_times_in_the_order_set() -> None:
@@ -27,6 +23,8 @@ def test_changed_and_cleared_deadlines_leave_nothing() -> None:
     deadlines.set("b", 2.0)
     deadlines.set("b", None)
     assert deadlines.next() == 3.0
+    deadlines.set("never set", None)
+    assert (deadlines.get("a"), deadlines.get("b")) == (3.0, None)
     assert deadlines.pop_due(2.9) is None
     assert deadlines.pop_due(3.0) == "a"
     assert len(deadlines) == 0
@@ -52,19 +50,9 @@ def test_deadlines_agree_with_a_plain_dictionary(
         if when is not None:
             plain[key] = when
         assert deadlines.next() == min(plain.values(), default=None)
-
-
-def test_ids_are_never_zero_never_twice_and_wait_for_their_quarantine() -> None:
-    pool = IdPool(random.Random(1), 60.0)
-    ids = [pool.allocate(0.0) for _ in range(65535)]
-    assert sorted(i for i in ids if i is not None) == list(range(1, 65536))
-    assert pool.allocate(0.0) is None
-    pool.release(4242, 10.0)
-    assert pool.allocate(69.9) is None
-    assert pool.allocate(70.0) == 4242
-
-
-def test_ids_are_not_sequential() -> None:
-    pool = IdPool(random.Random(1), 60.0)
-    ids = [pool.allocate(0.0) or 0 for _ in range(100)]
-    assert sum(b - a == 1 for a, b in pairwise(ids)) < 3
+        assert deadlines.get(key) == when
+    for now in range(21):
+        due = set()
+        while (found := deadlines.pop_due(now)) is not None:
+            due.add(found)
+        assert due == {key for key, when in plain.items() if when == now}
