@@ -48,7 +48,7 @@ cdef class Output:
     cdef int forward_held(self, packet_t* p, adjacency_t* a, uint64_t now) noexcept nogil
     cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _own(self, packet_t* p) noexcept nogil
-    cdef void send(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil
     cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil

@@ -16,7 +16,7 @@ from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
     VERDICT_DROP, VERDICT_FORWARD, verdict_text)
 from fastpath.wire cimport (
-    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, IP_DF, load_be16)
+    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE)
 from fastpath.counters cimport counters_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -29,7 +29,7 @@ from fastpath.counters import DTYPE
 cdef class Output:
     """Owned by one engine and used on its thread only."""
 
-    def __cinit__(self, Forwarding forwarding, int error_rate, int echo_rate):
+    def __cinit__(self, Forwarding forwarding, uint32_t error_rate, uint32_t echo_rate):
         self._forwarding = forwarding
         self._arena = <uint8_t*>malloc(ARENA_SIZE)
         if self._arena == NULL:
@@ -86,21 +86,28 @@ cdef class Output:
         4.2.2.7)."""
         cdef uint8_t* ip = p.data + p.l3
         cdef uint32_t length = p.len - p.l3
+        cdef frag_t fragments
+        cdef int reason
         if a.port >= self.ports or self.port[a.port].io == NULL:
             return REASON_PORT_GONE
         if ip[8] <= 1:
             self.answer(p, ICMP_TIME_EXCEEDED, 0, 0)
             return REASON_TTL_EXPIRED
-        if length > a.mtu and load_be16(ip + 6) & IP_DF:
-            self.answer(p, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, a.mtu)
-            return REASON_TOO_BIG
+        if length > a.mtu:
+            reason = frag_begin(&fragments, ip, length, a.mtu)
+            if reason == REASON_TOO_BIG:
+                self.answer(p, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, a.mtu)
+            if reason != REASON_NONE:
+                return <uint8_t>reason
         self._own(p)
         decrement_ttl(p.data + p.l3)
         return REASON_NONE
 
-    cdef void send(self, packet_t* p, adjacency_t* a) noexcept nogil:
-        """An IPv4 packet that is ours to change, in fragments if it must be, over an adjacency."""
+    cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil:
+        """An IPv4 packet that is ours to change, in fragments if it must be, over an adjacency.
+        REASON_NONE, or why it cannot be cut: then nothing was sent."""
         cdef frag_t fragments
+        cdef int reason
         cdef packet_t* piece
         cdef uint32_t n
         # What is before the IP header has had its use.
@@ -110,11 +117,11 @@ cdef class Output:
         p.l3 = 0
         if p.len <= a.mtu:
             self._send_whole(p, a)
-            return
+            return REASON_NONE
         # From a copy: making the pieces may start the arena over, and the packet lies in it.
         memcpy(self._whole, p.data, p.len)
-        frag_begin(&fragments, self._whole, p.len, a.mtu)
-        while True:
+        reason = frag_begin(&fragments, self._whole, p.len, a.mtu)
+        while reason == REASON_NONE:
             piece = self.make(a.mtu, p.ts)
             n = frag_next(&fragments, piece.data)
             if n == 0:
@@ -123,6 +130,7 @@ cdef class Output:
             piece.verdict = p.verdict
             add_count(self.counters, COUNTER_FRAGMENTS, 1)
             self._send_whole(piece, a)
+        return reason
 
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil:
         if a.kind == ADJ_SESSION:
@@ -180,19 +188,20 @@ cdef class Output:
 
     cdef void _send_generated(self, packet_t* p, uint16_t table) noexcept nogil:
         """Routes a packet of our own; it never causes another one."""
+        cdef const char* comment = self.comment
+        cdef bint sent
         cdef nh_t nh
         cdef adjacency_t* a
-        cdef const char* comment = self.comment
         self._forwarding.table[table].v4.lookup(self._forwarding.table[table].v4.version,
                                                 p.data + 16, &nh, 1)
         a = &self._forwarding.adjacencies.at[nh]
         if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port >= self.ports:
             add_count(self.counters, COUNTER_ICMP_UNROUTABLE, 1)
             return
-        add_count(self.counters, COUNTER_ICMP_SENT, 1)
         self.comment = b"ICMP answer"
-        self.send(p, a)
+        sent = self.send(p, a) == REASON_NONE
         self.comment = comment
+        add_count(self.counters, COUNTER_ICMP_SENT if sent else COUNTER_ICMP_UNROUTABLE, 1)
 
     # Memory and queues ----------------------------------------------------------------------
 
@@ -234,10 +243,11 @@ cdef class Output:
         p.flags &= ~<uint8_t>PKT_READONLY
 
     cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil:
-        cdef port_entry_t* entry = &self.port[port]
-        if port >= self.ports or entry.io == NULL:
+        cdef port_entry_t* entry
+        if port >= self.ports or self.port[port].io == NULL:
             add_count(self.counters, COUNTER_SEND_REFUSED, 1)
             return
+        entry = &self.port[port]
         if self.capture != NULL:
             self.capture.record(self.capture.state, p.ts, p.data, p.len, p.len, LINK_IPV4, port, 1,
                                 verdict_text(p.verdict, 0) if self.comment == NULL

@@ -23,10 +23,15 @@ cdef class PuntRing:
     cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil:
         """Copies a record and its packet in. 0 if there is no room."""
         cdef uint64_t need = (sizeof(punt_t) + record.len + 7) & ~<uint64_t>7
-        cdef uint64_t at = self.head & (self._size - 1)
-        cdef uint64_t rest = self._size - at
+        cdef uint64_t at, rest, skipped
         cdef punt_t* head
-        cdef uint64_t skipped = rest if rest < need else 0
+        if self.head == self.tail:
+            # From the start again: else a record above half the size might never fit an empty ring.
+            # Both ends are used on one thread.
+            self.head = self.tail = 0
+        at = self.head & (self._size - 1)
+        rest = self._size - at
+        skipped = rest if rest < need else 0
         if self.head + skipped + need - self.tail > self._size:
             return 0
         if skipped:
