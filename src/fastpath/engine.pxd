@@ -6,4 +6,5 @@ cdef class Engine(Pipeline):
     cdef list _ports
     cdef object _recorder
     cdef object _transaction
+    cdef void _record_dropped(self, packet_t* p) noexcept nogil
     cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil

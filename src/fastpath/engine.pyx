@@ -15,6 +15,7 @@ from fastpath.session cimport session_entry_t
 from fastpath.transaction cimport Transaction
 from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6, NH_DROP, nh_t
+from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport store_be32
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -23,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastpath.verdict import VERDICTS
+from fastpath.verdict import REASONS, VERDICTS
 
 
 class Punt(NamedTuple):
@@ -173,6 +174,7 @@ cdef class Engine(Pipeline):
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
         cdef packet_t* p
         cdef const uint8_t* octets = frame
+        cdef int reason = REASON_NONE
         if a.kind != ADJ_IP and a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} sends nothing")
         if not 1 <= len(frame) <= DATAGRAM_MAX - 64:
@@ -186,10 +188,13 @@ cdef class Engine(Pipeline):
         if a.kind == ADJ_SESSION:
             self._output.encapsulate(p, a)
         else:
-            self._output.send(p, a)
+            reason = self._output.send(p, a)
         self._output.comment = NULL
-        add_count(self._output.counters, COUNTER_INJECTED, 1)
         self._output.flush()
+        if reason != REASON_NONE:
+            raise ValueError(f"a packet of {len(frame)} octets is over the next hop's MTU of"
+                             f" {a.mtu} and cannot be cut: {REASONS[reason]}")
+        add_count(self._output.counters, COUNTER_INJECTED, 1)
 
     def flush_trigger(self, key: int, nh: int, now_ns: int | None = None) -> int:
         """Sends what is buffered for a key over a session, in order of arrival, and ends its hold.
@@ -200,23 +205,22 @@ cdef class Engine(Pipeline):
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
         cdef packet_t* p
         cdef uint32_t index = key & 0xFFFFFFFF
+        cdef int waiting = self.triggers.buffered(key)
         cdef int sent = 0
-        cdef int taken = 0
         if a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} is not a session")
         if now_ns is not None:
             self._now = now_ns
         self._output.comment = b"TRIGGER flushed"
-        for _ in range(self.triggers.buffered(key)):
+        for _ in range(waiting):
             p = self._take(index, True)
-            taken += 1
             if self._output.forward_held(p, a, self._now):
                 sent += 1
-            elif self._output.capture != NULL:
-                self._output.record_received(p, b"TRIGGER dropped")
+            else:
+                self._record_dropped(p)
         self._output.comment = NULL
         add_count(self._output.counters, COUNTER_TRIGGERS_FLUSHED, sent)
-        add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, taken - sent)
+        add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, waiting - sent)
         self._output.flush()
         if a.flags & ADJ_HOLD and a.hold == key:
             a.flags &= ~<uint8_t>ADJ_HOLD
@@ -232,10 +236,7 @@ cdef class Engine(Pipeline):
         cdef int dropped = self.triggers.buffered(key)
         for _ in range(dropped):
             p = self._take(index, False)
-            if self._output.capture != NULL:
-                self._output.comment = b"TRIGGER dropped"
-                self._output.record_received(p, self._output.comment)
-                self._output.comment = NULL
+            self._record_dropped(p)
         self._output.flush()
         add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, dropped)
         if forget:
@@ -244,12 +245,14 @@ cdef class Engine(Pipeline):
             self.triggers.discard(key)
         return dropped
 
+    cdef void _record_dropped(self, packet_t* p) noexcept nogil:
+        if self._output.capture != NULL:
+            self._output.record_received(p, b"TRIGGER dropped")
+
     cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil:
-        cdef uint64_t ts = 0
         cdef packet_t* p = self._output.make(DATAGRAM_MAX, self._now)
-        p.len = self.triggers.take(index, p.data, DATAGRAM_MAX, &ts, flushed)
+        p.len = self.triggers.take(index, p, flushed)
         p.frame_len = p.wire_len = p.len
-        p.ts = ts
         return p
 
     # Counters -------------------------------------------------------------------------------
@@ -261,9 +264,10 @@ cdef class Engine(Pipeline):
 
     def port_counters(self, int port) -> dict[str, int]:
         """Packets and octets received, sent and refused by a port."""
-        cdef port_entry_t* entry = &self._output.port[port]
+        cdef port_entry_t* entry
         if port < 0 or port >= self._output.ports:
             raise KeyError(f"port {port} is not attached")
+        entry = &self._output.port[port]
         return {"name": self._ports[port].name,
                 "rx_packets": entry.rx_packets, "rx_octets": entry.rx_octets,
                 "tx_packets": entry.tx_packets, "tx_octets": entry.tx_octets,

@@ -7,7 +7,7 @@ from fastpath.packet cimport packet_t
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, nh_t
-from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef class Pipeline:
     cdef readonly Forwarding forwarding
@@ -26,6 +26,6 @@ cdef class Pipeline:
     cdef void _reclassify(self, int n) noexcept nogil
     cdef void _enter(self, packet_t* p) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
-    cdef void _trigger(self, packet_t* p, int outcome) noexcept nogil
+    cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil
     cdef void _punt(self, packet_t* p) noexcept nogil
     cdef void _count_punt(self, packet_t* p) noexcept nogil

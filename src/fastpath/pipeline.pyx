@@ -18,7 +18,7 @@ from fastpath.parse cimport parse_ip, parse_link
 from fastpath.ports.port cimport port_io
 from fastpath.ring cimport punt_t
 from fastpath.session cimport session_entry_t
-from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_DISCARDED, TRIGGER_MISSED
+from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
 from fastpath.types cimport INET, INET6, NH_DROP, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
@@ -157,6 +157,7 @@ cdef class Pipeline:
         """Carries the verdict out."""
         cdef adjacency_t* a = &self.forwarding.adjacencies.at[p.nh]
         cdef port_entry_t* entry = &self._output.port[p.port]
+        cdef uint32_t waiting = self.triggers.total.enqueued
         cdef session_entry_t* session
         add_count(self._output.counters, COUNTER_RECEIVED, 1)
         add_count(self._output.counters, COUNTER_RECEIVED_OCTETS, p.wire_len)
@@ -172,8 +173,11 @@ cdef class Pipeline:
                 session.octets += p.len
                 session.last_ns = p.ts
         if p.verdict == VERDICT_FORWARD:
+            if a.flags & ADJ_HOLD and not self.triggers.is_live(a.hold):
+                # The key was forgotten, so no flush will end the hold.
+                a.flags &= ~<uint8_t>ADJ_HOLD
             if a.flags & ADJ_HOLD:
-                self._trigger(p, self.triggers.offer_tail(p, a.hold))
+                self._trigger(p, self.triggers.offer_tail(p, a.hold), waiting)
             else:
                 self._output.forward(p, a)
         elif p.verdict == VERDICT_DELIVER:
@@ -183,19 +187,21 @@ cdef class Pipeline:
                 self._output.answer(p, ICMP_UNREACHABLE, 0, 0)
             self._output.drop(p, p.reason)
         elif p.verdict == VERDICT_TRIGGER:
-            self._trigger(p, self.triggers.offer(p, p.nh))
+            self._trigger(p, self.triggers.offer(p, p.nh), waiting)
         else:
             self._punt(p)
 
-    cdef void _trigger(self, packet_t* p, int outcome) noexcept nogil:
+    cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil:
+        """Counts a trigger; `waiting` packets were buffered before it was offered."""
         add_verdict(self._output.counters, VERDICT_TRIGGER, 1)
         add_count(self._output.counters, COUNTER_TRIGGERS_ADMITTED + outcome, 1)
         if outcome == TRIGGER_ADMITTED:
             self._events += 1
         # A buffered packet is captured when it leaves the buffer.
-        if self._output.capture != NULL and outcome >= TRIGGER_DISCARDED:
+        if self._output.capture != NULL and self.triggers.total.enqueued == waiting:
             self._output.record_received(
-                p, b"TRIGGER missed" if outcome == TRIGGER_MISSED else b"TRIGGER discarded")
+                p, b"TRIGGER admitted" if outcome == TRIGGER_ADMITTED
+                else b"TRIGGER missed" if outcome == TRIGGER_MISSED else b"TRIGGER discarded")
 
     cdef void _punt(self, packet_t* p) noexcept nogil:
         """Hands a packet to the control plane; pings to our addresses are answered here."""

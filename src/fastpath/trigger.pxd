@@ -6,7 +6,7 @@
 
 cimport cython
 from fastpath.packet cimport packet_t
-from fastpath.types cimport addr_t, nh_t, table_t
+from fastpath.types cimport addr_t, nh_t, port_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum TriggerState:
@@ -52,6 +52,7 @@ cdef struct trigger_packet_t:
     trigger_packet_t* next
     uint64_t ts
     uint32_t len
+    port_t port                       # where it arrived
 
 # One key, one cache line:  destination | first last | generation glean link buffered | table state
 cdef struct trigger_entry_t:
@@ -96,16 +97,17 @@ cdef class TriggerTable:
     cdef trigger_table_t* tables      # by table_t; pages of unused ones are never touched
     cdef trigger_table_t total        # its limits are not used
 
-    # p->data + p->l3 is the IP header; the packet is copied if it is buffered.
+    # p->data + p->l3 is the IP header; from there on the packet is copied if it is buffered.
     cdef int offer(self, packet_t* p, nh_t glean) noexcept nogil                    # TriggerOutcome
     # A packet for a session adjacency that still waits for the flush of `key`: joins the tail,
     # TRIGGER_BUFFERED or _DISCARDED. What glean packets of the key do now plays no part.
     cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil
-    # Takes the oldest buffered packet of a key: copies it to `into` (room for `size` octets),
-    # returns its length, 0 at the end. Packets that do not fit are dropped; `flushed` says whether
-    # this one counts as forwarded or as dropped.
-    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size, uint64_t* ts,
-                       bint flushed) noexcept nogil
+    # Takes the oldest buffered packet of a key: copies it to into->data (room for DATAGRAM_MAX
+    # octets), sets ts and port, returns its length, 0 at the end. `flushed` says whether it counts
+    # as forwarded or as dropped.
+    cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil
+    # Whether a key of control still names an entry.
+    cdef bint is_live(self, uint64_t key) noexcept nogil
     # Index of the entry that a key of control names; KeyError if it is stale or was never given.
     cdef uint32_t index_of(self, object key) except TRIGGER_NONE
 

@@ -105,26 +105,19 @@ cdef class TriggerTable:
         return self._count(p.table, TRIGGER_DISCARDED)
 
     cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil:
-        cdef uint32_t index = <uint32_t> key
-        cdef trigger_entry_t* entry = &self.entries[index if index < self.used else TRIGGER_NONE]
-        if entry.state != TRIGGER_FREE and entry.generation == key >> 32 and self._keep(p, entry):
+        if self.is_live(key) and self._keep(p, &self.entries[<uint32_t> key]):
             return self._count(p.table, TRIGGER_BUFFERED)
         return self._count(p.table, TRIGGER_DISCARDED)
 
-    cdef uint32_t take(self, uint32_t key, uint8_t* into, uint32_t size, uint64_t* ts,
-                       bint flushed) noexcept nogil:
+    cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil:
         cdef trigger_packet_t* packet
-        if not TRIGGER_NONE < key < self.used:
+        if not TRIGGER_NONE < key < self.used or self.entries[key].first == NULL:
             return 0
-        while self.entries[key].first != NULL:
-            packet = self.entries[key].first
-            if packet.len <= size:
-                memcpy(into, packet + 1, packet.len)
-                ts[0] = packet.ts
-                return self._pop(&self.entries[key],
-                                 TRIGGER_FLUSHED if flushed else TRIGGER_DROPPED)
-            self._pop(&self.entries[key], TRIGGER_DROPPED)
-        return 0
+        packet = self.entries[key].first
+        memcpy(into.data, packet + 1, packet.len)
+        into.ts = packet.ts
+        into.port = packet.port
+        return self._pop(&self.entries[key], TRIGGER_FLUSHED if flushed else TRIGGER_DROPPED)
 
     cdef int _count(self, table_t table, int counter) noexcept nogil:
         self.tables[table].counter[counter] += 1
@@ -170,6 +163,7 @@ cdef class TriggerTable:
         packet.next = NULL
         packet.ts = p.ts
         packet.len = length
+        packet.port = p.port
         memcpy(packet + 1, p.data + p.l3, length)
         if entry.first == NULL:
             entry.first = packet
@@ -256,15 +250,14 @@ cdef class TriggerTable:
         self.keys -= 1
         return dropped
 
+    cdef bint is_live(self, uint64_t key) noexcept nogil:
+        cdef uint32_t index = <uint32_t> key
+        return (TRIGGER_NONE < index < self.used and self.entries[index].state != TRIGGER_FREE
+                and self.entries[index].generation == key >> 32)
+
     cdef uint32_t index_of(self, object key) except TRIGGER_NONE:
-        cdef uint64_t number
-        cdef uint32_t index
-        if isinstance(key, int) and 0 <= key <= 0xFFFFFFFFFFFFFFFF:
-            number = key
-            index = <uint32_t> number
-            if (TRIGGER_NONE < index < self.used and self.entries[index].state != TRIGGER_FREE
-                    and self.entries[index].generation == number >> 32):
-                return index
+        if isinstance(key, int) and 0 <= key <= 0xFFFFFFFFFFFFFFFF and self.is_live(key):
+            return <uint32_t> <uint64_t> key
         raise KeyError(key)
 
     # -- orders ----------------------------------------------------------------------------------
@@ -370,9 +363,10 @@ cdef class TriggerTable:
     def take_packet(self, key) -> tuple[bytes, int] | None:
         """The oldest buffered packet of a key and its arrival time; None at the end."""
         cdef uint8_t[DATAGRAM_MAX] octets
-        cdef uint64_t ts = 0
-        cdef uint32_t length = self.take(self.index_of(key), octets, DATAGRAM_MAX, &ts, True)
-        return (octets[:length], ts) if length else None
+        cdef packet_t p
+        p.data = octets
+        cdef uint32_t length = self.take(self.index_of(key), &p, True)
+        return (octets[:length], p.ts) if length else None
 
 
 cdef inline void _enqueued(trigger_table_t* table, uint32_t octets) noexcept nogil:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from fastpath.ports.pcap import PcapPort
 
@@ -103,4 +104,40 @@ def read_all(port: PcapPort) -> list[tuple[int, str, int, bytes]]:
     packets = []
     while got := port.read():
         packets += got
+    return packets
+
+
+def blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each block of a little-endian pcapng file."""
+    at = 0
+    while at < len(data):
+        kind, total = struct.unpack_from("<II", data, at)
+        assert struct.unpack_from("<I", data, at + total - 4) == (total,)
+        yield kind, data[at + 8 : at + total - 4]
+        at += total
+
+
+def options(data: bytes) -> list[tuple[int, bytes]]:
+    """Code and value of each option up to opt_endofopt, which must end `data`."""
+    found, at = [], 0
+    while True:
+        code, length = struct.unpack_from("<HH", data, at)
+        if code == 0:
+            assert (length, at + 4) == (0, len(data))
+            return found
+        found.append((code, data[at + 4 : at + 4 + length]))
+        at += 4 + (length + 3) // 4 * 4
+
+
+def recorded(path) -> list[tuple[int, int, bool, str, bytes]]:
+    """Packets of a pcapng file with comments: (time, interface, outbound, comment, octets)."""
+    packets = []
+    for kind, body in blocks(path.read_bytes()):
+        if kind != 6:
+            continue
+        number, high, low, captured, _ = struct.unpack_from("<IIIII", body)
+        found = dict(options(body[20 + (captured + 3) // 4 * 4 :]))
+        outbound = struct.unpack("<I", found[2])[0] & 3 == 2
+        octets = body[20 : 20 + captured]
+        packets.append((high << 32 | low, number, outbound, found[1].decode(), octets))
     return packets

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from pcap_bytes import blocks, options
 
 from fastpath.ports.linktype import LINKS
 from fastpath.ports.pcap import PcapPort
@@ -32,26 +33,6 @@ def read_back(path):
         packets += got
     assert port.errors() == []
     return packets
-
-
-def blocks(data: bytes):
-    at = 0
-    while at < len(data):
-        kind, total = struct.unpack_from("<II", data, at)
-        assert struct.unpack_from("<I", data, at + total - 4) == (total,)
-        yield kind, data[at + 8 : at + total - 4]
-        at += total
-
-
-def options(data: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 0
-    while True:
-        code, length = struct.unpack_from("<HH", data, at)
-        if code == 0:
-            assert (length, at + 4) == (0, len(data))
-            return found
-        found.append((code, data[at + 4 : at + 4 + length]))
-        at += 4 + (length + 3) // 4 * 4
 
 
 def test_empty_pcapng_names_the_application_and_nothing_of_the_host(tmp_path):
