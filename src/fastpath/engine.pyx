@@ -17,7 +17,8 @@ from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6, NH_DROP, nh_t
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport store_be32
-from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from typing import NamedTuple
@@ -25,6 +26,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastpath.verdict import REASONS, VERDICTS
+
+cdef enum:
+    SIGNAL_STEP = 1 << 18     # packets between two looks at signals: some 10 ms
 
 
 class Punt(NamedTuple):
@@ -143,6 +147,30 @@ cdef class Engine(Pipeline):
         with nogil:
             n = self._poll(port, most, until)
         return n
+
+    def run(self, int port, until_ns: int | None = None, limit: int | None = None) -> int:
+        """Bursts from one port until it has no packet at or before `until_ns`, a punt or an
+        admitted trigger waits for the control plane, or `limit` packets were handled.
+
+        Returns and raises as poll(); a signal whose handler raises ends it between two bursts.
+        """
+        cdef uint64_t until = UINT64_MAX if until_ns is None else until_ns
+        cdef uint64_t left = UINT64_MAX if limit is None else limit
+        cdef uint64_t done = 0
+        cdef int64_t n
+        if port < 0 or port >= self._output.ports:
+            raise KeyError(f"port {port} is not attached; there are {self._output.ports}")
+        while left > 0:
+            with nogil:
+                n = self._run(port, until, min(left, <uint64_t>SIGNAL_STEP))
+            if n <= 0:
+                return n if done == 0 else done
+            done += n
+            left -= n
+            if n < SIGNAL_STEP or self._events:
+                break
+            PyErr_CheckSignals()
+        return done
 
     def step(self, until_ns: int | None = None) -> int:
         """One burst from each port. Returns how many packets were handled."""

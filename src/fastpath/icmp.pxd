@@ -46,8 +46,10 @@ cdef inline int bucket_take(bucket_t* bucket, uint64_t now_ns) noexcept nogil:
     cdef uint64_t full = <uint64_t> bucket.burst * NS_PER_SECOND
     cdef uint64_t elapsed = now_ns - bucket.last_ns if now_ns > bucket.last_ns else 0
     bucket.last_ns = now_ns
-    if bucket.rate != 0:
-        # Compared by division: elapsed * rate may not fit, a product below `full` does.
+    # What a second earns fits: NS_PER_SECOND * 2^32 < 2^62. A longer time is compared by division.
+    if elapsed <= NS_PER_SECOND:
+        bucket.credit = min(full, bucket.credit + elapsed * bucket.rate)
+    elif bucket.rate != 0:
         if elapsed > (full - bucket.credit) // bucket.rate:
             bucket.credit = full
         else:

@@ -7,7 +7,7 @@ from fastpath.packet cimport packet_t
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, nh_t
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef class Pipeline:
     cdef readonly Forwarding forwarding
@@ -22,6 +22,7 @@ cdef class Pipeline:
     cdef nh_t _found[BURST_MAX * 2]
     cdef uint16_t _inner[BURST_MAX]
     cdef int _poll(self, int port, int most, uint64_t until) noexcept nogil
+    cdef int64_t _run(self, int port, uint64_t until, uint64_t limit) noexcept nogil
     cdef void _classify(self, int port, int n) noexcept nogil
     cdef void _reclassify(self, int n) noexcept nogil
     cdef void _enter(self, packet_t* p) noexcept nogil

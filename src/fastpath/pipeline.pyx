@@ -19,14 +19,14 @@ from fastpath.ports.port cimport port_io
 from fastpath.ring cimport punt_t
 from fastpath.session cimport session_entry_t
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
-from fastpath.types cimport INET, INET6, NH_DROP, SESSION_INVALID
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
     REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_COUNT, VERDICT_DELIVER,
     VERDICT_DROP, VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP,
     VERDICT_TRIGGER, verdict_text)
 from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, load_be32
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 
@@ -34,8 +34,10 @@ cdef class Pipeline:
     """The part of an engine that touches packets."""
 
     cdef int _poll(self, int port, int most, uint64_t until) noexcept nogil:
-        cdef port_io* io = self._output.port[port].io
+        cdef port_entry_t* entry = &self._output.port[port]
+        cdef port_io* io = entry.io
         cdef int n = io.rx_burst(io.state, self._burst, most, until)
+        cdef uint64_t octets = 0
         cdef int i
         if n <= 0:
             return n
@@ -43,13 +45,32 @@ cdef class Pipeline:
         self._classify(port, n)
         for i in range(n):
             self._now = self._burst[i].ts
+            octets += self._burst[i].wire_len
             self._handle(&self._burst[i])
             if self._stop_on_event and self._events:
                 n = i + 1
                 break
+        add_count(self._output.counters, COUNTER_RECEIVED, n)
+        add_count(self._output.counters, COUNTER_RECEIVED_OCTETS, octets)
+        entry.rx_packets += n
+        entry.rx_octets += octets
         self._output.flush()
         io.rx_consume(io.state, n)
         return n
+
+    cdef int64_t _run(self, int port, uint64_t until, uint64_t limit) noexcept nogil:
+        """Bursts from one port until it has no packet, something for control happened, or `limit`
+        packets were handled. How many were, -1 if the port is damaged and none was."""
+        cdef uint64_t done = 0
+        cdef int n
+        while done < limit:
+            n = self._poll(port, <int>min(<uint64_t>BURST_MAX, limit - done), until)
+            if n <= 0:
+                return n if done == 0 else <int64_t>done
+            done += n
+            if self._events:
+                break
+        return <int64_t>done
 
     cdef void _classify(self, int port, int n) noexcept nogil:
         """Gives each packet its verdict; no octet of a packet, no counter and no state changes."""
@@ -156,13 +177,8 @@ cdef class Pipeline:
     cdef void _handle(self, packet_t* p) noexcept nogil:
         """Carries the verdict out."""
         cdef adjacency_t* a = &self.forwarding.adjacencies.at[p.nh]
-        cdef port_entry_t* entry = &self._output.port[p.port]
         cdef uint32_t waiting = self.triggers.total.enqueued
         cdef session_entry_t* session
-        add_count(self._output.counters, COUNTER_RECEIVED, 1)
-        add_count(self._output.counters, COUNTER_RECEIVED_OCTETS, p.wire_len)
-        entry.rx_packets += 1
-        entry.rx_octets += p.wire_len
         if p.flags & PKT_DECAPPED:
             session = &self.forwarding.sessions.map.at[p.session]
             if p.verdict == VERDICT_DROP:
