@@ -64,10 +64,17 @@ def demo(arguments: argparse.Namespace) -> int:
         print(f"  {report}  timeline, sessions, counters")
     code = _exit_code(data)
     if code == OK and not (data["verdicts"]["FORWARD"] and data["counters"]["decapsulated"]):
-        failures = [e["failure"]["reason"] for e in data["timeline"] if "failure" in e]
-        say(f"dialout: no call came up: {failures[-1] if failures else 'no answer'}")
+        say(f"dialout: no call came up: {_why_no_call(data)}")
         return PEER
     return code
+
+
+def _why_no_call(report: Report) -> str:
+    for session in report["sessions"]:
+        if session["last_failure"] is not None:
+            return str(session["last_failure"]["reason"])
+    states = {session["state"] for session in report["sessions"]}
+    return f"still {' and '.join(sorted(states))}" if states else "no packet was a trigger"
 
 
 def check(arguments: argparse.Namespace) -> int:
