@@ -1,0 +1,76 @@
+"""What the README shows works: its Python, its commands, its targets of make, its files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from control import arguments, exit_codes
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def lines_of_code() -> list[str]:
+    return [line.partition("#")[0].rstrip() for block in blocks("") for line in block.splitlines()]
+
+
+COMMANDS = [line for line in lines_of_code() if line.startswith("dialout ")]
+TARGETS = re.findall(r"\bmake ([a-z]+(?: [a-z]+)*)`", README)
+TARGETS += [line.removeprefix("make ") for line in lines_of_code() if line.startswith("make ")]
+
+
+def test_the_lines_of_python_forward_a_packet_into_its_session():
+    (code,) = blocks("python")
+    assert sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(code))) == 10
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    verdicts, _, packets = run.stdout.partition(") ")
+    assert verdicts == "(1, 0, 0, 0, 0, 0, 0"
+    ((_, packet),) = ast.literal_eval(packets)
+    assert packet[9] == 17
+    assert packet[12:20] == bytes([10, 88, 0, 1, 10, 88, 0, 2])
+    assert packet[32:40] == b"\0\3\0\4\xff\3\0\x21", "ids of the peer, then PPP"
+    assert packet[48] == 63, "TTL of the inner packet"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_can_be_typed(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    parsed = arguments.parse(shlex.split(command)[1:])
+    for path in [parsed.config, *getattr(parsed, "captures", [])]:
+        assert Path(path).is_file(), path
+
+
+def test_there_are_commands():
+    assert {command.split()[1] for command in COMMANDS} == {"replay", "check"}
+
+
+def test_targets_of_make_are_in_the_makefile():
+    assert {"demo", "test", "deps", "interop"} <= set(TARGETS)
+    makefile = (ROOT / "Makefile").read_text()
+    for target in " ".join(TARGETS).split():
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert "CONTRIBUTING.md" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_exit_codes_are_those_of_the_program():
+    text = " ".join(README.split())
+    for name, code in vars(exit_codes).items():
+        if name.isupper():
+            assert re.search(rf"\b{code} ({name.lower()}|[a-z ]*{name.lower()})", text), name
