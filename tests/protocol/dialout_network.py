@@ -175,6 +175,10 @@ class Network:
         self.site().link.close(self.now)
         self._settle()
 
+    def settle(self) -> None:
+        """Carries away what came of something done to the LNS directly."""
+        self._settle()
+
     def state(self, destination: str = "10.1.2.3") -> SessionState:
         found = self.lns.manager.targets.sessions_to("home", destination)
         return found[0].state if found else SessionState.NONE
