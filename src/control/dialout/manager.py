@@ -264,6 +264,9 @@ class Manager:
         old = session.state
         if old is S.POST_INHIBITED and new is S.DORMANT:
             session.backoff.leave_post_inhibited(now - session.since)
+        if old is S.IN_SERVICE and now - session.since >= self._config.connecting_timer:
+            # However it ended, an administrator's reset included (specification 1.4.5).
+            session.backoff.forgive()
         session.state, session.since = new, now
         if new not in _WITH_ATTEMPT:
             session.attempt_id = 0

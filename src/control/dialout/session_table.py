@@ -224,7 +224,7 @@ _ROWS: Mapping[SessionEvent, tuple[Cell | _Stay, ...]] = {
     E.CONNECTING_TIMER: _connecting_only(_inhibit(A.CLOSE_CALL, A.COUNT_TIMED_OUT)),
     E.CALL_CLOSED_OLD: (
         *(_X, _X, _X, _X, _X),
-        _to(S.DORMANT, *_end_call(A.FORGIVE, *_TO_DORMANT)),
+        _to(S.DORMANT, *_end_call(*_TO_DORMANT)),
         *(_X, _X, _X),
     ),
     E.CALL_CLOSED_YOUNG: (
