@@ -10,7 +10,7 @@ from dialout_network import Network, site_user, tunnels
 
 from control.config import SimUser
 from control.dialout.events import SessionStateChanged
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 
 LAC = "10.9.0.1"
 SITE, OTHER = "10.1.2.3", "10.1.0.9"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from dialout_network import Network, site_user, tunnels
 
 from control.config import Budget
 from control.dialout.events import CallPlaced, RadiusAsked, SessionStateChanged
-from control.dialout.session import SessionState as S
+from control.dialout.session_table import SessionState as S
 from control.lns import Lns
 
 LAC, LAC2 = "10.9.0.1", "10.9.0.2"
@@ -33,7 +34,7 @@ def asked(net: Network) -> list[float]:
 
 
 def gaps(times: list[float]) -> list[int]:
-    return [round(b - a) for a, b in zip(times, times[1:], strict=False)]
+    return [round(b - a) for a, b in itertools.pairwise(times)]
 
 
 def entered(net: Network) -> list[tuple[float, S]]:
@@ -55,7 +56,7 @@ def test_traffic_that_never_ends_is_denied_60_120_240_480_480_seconds_apart() ->
 def test_site_that_hangs_up_at_once_is_not_called_again_and_again() -> None:
     """T12: a day of traffic stays within the target's calls of a day by the back-off alone."""
     net = Network(tunnels(LAC), connecting_timer=30, flush_delay=0)
-    lac = net.add_lac(LAC)
+    net.add_lac(LAC)
     for _ in range(12):
         while net.state() is not S.IN_SERVICE:
             net.packet()
