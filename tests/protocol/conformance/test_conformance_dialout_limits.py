@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from dialout_network import Network, site_user, tunnels
@@ -34,7 +34,7 @@ def asked(net: Network) -> list[float]:
 
 
 def gaps(times: list[float]) -> list[int]:
-    return [round(b - a) for a, b in itertools.pairwise(times)]
+    return [round(b - a) for a, b in pairwise(times)]
 
 
 def entered(net: Network) -> list[tuple[float, S]]:

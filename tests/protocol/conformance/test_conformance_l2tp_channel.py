@@ -12,6 +12,7 @@ from raw_l2tp import (
     BODIES,
     CDN,
     HELLO,
+    ICRQ,
     LAC,
     LNS,
     OCCN,
@@ -283,6 +284,26 @@ def test_strangers_leave_no_trace_in_an_lns() -> None:
         source = rng.choice((("203.0.113.5", 1701), (LAC[0], 1702)))
         assert far.put(data, source) == []
     assert (far.endpoint.tunnels(), far.endpoint.calls(), far.endpoint.get_timer()) == state
+
+
+def test_peer_that_asks_and_never_acknowledges_fills_no_queue() -> None:
+    far = opened(lns_end())
+    nr = far.nr
+    for _ in range(5000):
+        far.endpoint.receive_datagram(
+            control(far.tunnel, 0, far.ns, nr, BODIES[ICRQ]), LNS, LAC, far.now
+        )
+        far.ns += 1
+    counters = far.endpoint.counters
+    assert counters.refused_calls == 5000
+    assert counters.withheld > 4000
+    # It was only this: the tunnel lives, and a call that ends is still told.
+    heard = []
+    while (more := far.acknowledge()) or len(heard) < 250:
+        heard += kinds(more)
+    assert 250 <= heard.count(CDN) <= 260
+    far.endpoint.close_call(far.endpoint.calls()[0].call, far.now)
+    assert kinds(far.hear()) == [CDN]
 
 
 def test_retransmission_interval_may_not_be_capped_below_eight_seconds() -> None:
