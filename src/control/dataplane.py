@@ -3,6 +3,7 @@ implements."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -66,6 +67,10 @@ class Transaction(Protocol):
     def add_session(self, spec: SessionSpec) -> NextHop: ...
     def update_session(self, nh: NextHop, spec: SessionSpec) -> None: ...
     def delete_adjacency(self, nh: NextHop) -> None: ...
+    def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
+        """What the session's peer may send from, even while another session has the route."""
+        ...
+
     def hold(self, nh: NextHop, key: int) -> None:
         """From the commit on packets for this session join the tail of `key`'s buffer, until
         flush."""

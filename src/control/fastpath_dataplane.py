@@ -5,7 +5,7 @@ It translates; it decides nothing. Times toward control are seconds, inside the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,9 @@ class _Transaction:
 
     def delete_adjacency(self, nh: NextHop) -> None:
         self._inner.delete_adjacency(nh)
+
+    def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
+        self._inner.set_sources(nh, prefixes)
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._inner.hold(nh, key)

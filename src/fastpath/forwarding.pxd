@@ -22,5 +22,6 @@ cdef class Forwarding:
     cdef readonly int tables
     cdef list _lpm            # (Lpm of INET, Lpm of INET6) by table
     cdef list _names
+    cdef dict sources         # octets of source_t by next hop: what session entries point to
     cdef Lpm lpm(self, int table, int family)
     cdef int check_table(self, int table) except -1

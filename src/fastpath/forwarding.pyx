@@ -16,6 +16,7 @@ cdef class Forwarding:
         self.tables = 0
         self._lpm = []
         self._names = []
+        self.sources = {}
 
     def add_table(self, name: str, address: str | None = None) -> int:
         """A new routing table, IPv4 and IPv6, empty.

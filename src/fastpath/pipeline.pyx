@@ -17,7 +17,7 @@ from fastpath.packet cimport PKT_DECAPPED
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.ports.port cimport port_io
 from fastpath.ring cimport punt_t
-from fastpath.session cimport session_entry_t
+from fastpath.session cimport session_entry_t, session_owns
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
 from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
 from fastpath.verdict cimport (
@@ -149,8 +149,10 @@ cdef class Pipeline:
     cdef void _reclassify(self, int n) noexcept nogil:
         """Inner packets, looked up in the tables of their sessions, runs of one table at a time.
 
-        The source is looked up too: it must lead back into the session (RFC 3704 2.2).
+        The source is looked up too: it must lead back into the session, or be in a prefix of the
+        session whose route another one has taken over (feasible paths, RFC 3704 2.3).
         """
+        cdef session_entry_t* session
         cdef packet_t* p
         cdef uint16_t table
         cdef int first = 0
@@ -168,7 +170,9 @@ cdef class Pipeline:
                 p = &self._burst[self._inner[first + i]]
                 p.verdict = VERDICT_DROP
                 p.nh = self._found[2 * i + 1]
-                if self._found[2 * i] != self.forwarding.sessions.map.at[p.session].nh:
+                session = &self.forwarding.sessions.map.at[p.session]
+                if (self._found[2 * i] != session.nh
+                        and not session_owns(session, load_be32(p.data + 12))):
                     p.reason = REASON_INNER_SOURCE
                 else:
                     self._enter(p)

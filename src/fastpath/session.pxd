@@ -4,6 +4,10 @@
 from fastpath.types cimport SESSION_INVALID, nh_t, session_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef struct source_t:         # a prefix, host byte order
+    uint32_t address
+    uint32_t mask
+
 cdef struct session_entry_t:  # 64 octets, one cache line
     uint32_t local            # our tunnel address, host byte order
     uint32_t peer             # the LAC's address, host byte order
@@ -13,12 +17,12 @@ cdef struct session_entry_t:  # 64 octets, one cache line
     uint16_t session
     nh_t nh                   # its adjacency: where its inner sources must be routed to
     table_t table             # routing table of its inner packets
-    uint16_t spare
+    uint16_t sources_len      # prefixes at `sources`
     uint64_t packets          # received and accepted
     uint64_t octets           # inner IP octets of those
     uint64_t last_ns
     uint64_t refused          # inner packets dropped
-    uint64_t reserved
+    const source_t* sources   # what the peer may send from, beside what is routed to it
 
 cdef inline uint64_t session_key(uint32_t local, uint16_t tunnel, uint16_t session) noexcept nogil:
     return (<uint64_t>local << 32) | (<uint64_t>tunnel << 16) | session
@@ -43,6 +47,15 @@ cdef inline session_t session_find(session_map_t* map, uint64_t key) noexcept no
             return map.index[slot]
         slot = (slot + 1) & map.mask
     return SESSION_INVALID
+
+
+cdef inline bint session_owns(const session_entry_t* entry, uint32_t address) noexcept nogil:
+    """Whether an inner source is one of the session's own although it is routed elsewhere now."""
+    cdef int i
+    for i in range(entry.sources_len):
+        if address & entry.sources[i].mask == entry.sources[i].address:
+            return True
+    return False
 
 
 cdef class SessionTable:

@@ -16,7 +16,7 @@ cdef class Transaction:
     cdef list _staged             # functions applied at commit; they cannot fail
     cdef Lpm _lpm(self, int table, int family)
     cdef int _check_open(self) except -1
-    cdef nh_t _session_at(self, key) except? NH_INVALID
+    cdef nh_t _session_at(self, key) except? 0xFFFFFFFF
     cdef int _check_next_hop(self, nh) except -1
     cdef int _commit(self) except -1
     cdef int _rollback(self) except -1

@@ -4,21 +4,20 @@ Everything that can fail fails while the transaction is open or first thing at i
 routes are published, table by table, between two bursts.
 """
 
-from fastpath.adjacency cimport (
-    ADJ_COPY_TOS, ADJ_DONT_FRAGMENT, ADJ_DROP, ADJ_FREE, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL,
-    ADJ_SEQUENCE, ADJ_SESSION, ADJ_TUNNEL, ADJ_UDP_CHECKSUM, REWRITE_MAX, adjacency_t)
 from fastpath.address cimport ADDRESS_OCTETS, read_address, read_prefix
-from fastpath.rewrite cimport build_rewrite, outer_t
+from fastpath.adjacency cimport (
+    ADJ_DROP, ADJ_GLEAN, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
 from fastpath.session cimport session_entry_t, session_find, session_key
+from fastpath.session_change cimport outer_tos, shape
 from fastpath.types cimport (
     DATAGRAM_MAX, INET, INET6, NH_DROP, NH_INVALID, PORT_INVALID, SESSION_INVALID, nh_t)
 from fastpath.wire cimport load_be32
-from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t
 
 import numpy as np
 
-cdef enum:
-    TOS_COPY = -1             # outer TOS octet is the inner one
+from fastpath.session_change import (
+    apply_form, apply_hold, apply_sources, check_form, check_range, source_octets)
 
 _KINDS = {"drop": ADJ_DROP, "local": ADJ_LOCAL, "glean": ADJ_GLEAN, "ip": ADJ_IP}
 
@@ -130,7 +129,7 @@ cdef class Transaction:
         if not 68 <= mtu <= DATAGRAM_MAX:
             raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX}")
         self._forwarding.check_table(table)
-        _check_range("port", port, 0, PORT_INVALID)
+        check_range("port", port, 0, PORT_INVALID)
         nh = self._forwarding.adjacencies.allocate()
         a = &self._forwarding.adjacencies.at[nh]
         a.kind = _KINDS[kind]
@@ -159,17 +158,17 @@ cdef class Transaction:
         cdef uint8_t[ADDRESS_OCTETS] ours, theirs
         cdef int local_port = local[1]
         cdef int peer_port = peer[1]
-        cdef int outer_tos = _outer_tos(tos)
+        cdef int tos_octet = outer_tos(tos)
         read_address(INET, local[0], ours)
         read_address(INET, peer[0], theirs)
         self._check_open()
         self._forwarding.check_table(table)
-        _check_range("tunnel id", tunnel, 1, 0xFFFF)
-        _check_range("session id", session, 1, 0xFFFF)
-        _check_range("local UDP port", local_port, 1, 0xFFFF)
-        _check_range("peer UDP port", peer_port, 1, 0xFFFF)
-        _check_range("port", port, 0, PORT_INVALID)
-        _check_form(peer_tunnel, peer_session, mtu)
+        check_range("tunnel id", tunnel, 1, 0xFFFF)
+        check_range("session id", session, 1, 0xFFFF)
+        check_range("local UDP port", local_port, 1, 0xFFFF)
+        check_range("peer UDP port", peer_port, 1, 0xFFFF)
+        check_range("port", port, 0, PORT_INVALID)
+        check_form(peer_tunnel, peer_session, mtu)
         key = session_key(load_be32(ours), tunnel, session)
         if self._session_at(key) != NH_DROP:
             raise ValueError(f"tunnel {tunnel} session {session} at {local[0]} is in use")
@@ -193,8 +192,8 @@ cdef class Transaction:
         entry.session = session
         entry.nh = nh
         entry.table = table
-        _shape(a, entry, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
-               outer_tos, df)
+        shape(a, entry, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
+              tos_octet, df)
         self._new_adjacencies.append(nh)
         self._new_sessions[key] = nh
         return nh
@@ -204,16 +203,25 @@ cdef class Transaction:
                        bint udp_checksum=True, tos=None, bint df=True) -> None:
         """New header form and MTU for a session; ids, addresses and ports stay. As add_session."""
         self._check_session(nh)
-        _check_form(peer_tunnel, peer_session, mtu)
-        self._staged.append((_update, (self._forwarding, nh, peer_tunnel, peer_session, mtu, acfc,
-                                       pfc, sequencing, udp_checksum, _outer_tos(tos), df)))
+        check_form(peer_tunnel, peer_session, mtu)
+        self._staged.append((apply_form, (self._forwarding, nh, peer_tunnel, peer_session, mtu,
+                                          acfc, pfc, sequencing, udp_checksum, outer_tos(tos),
+                                          df)))
+
+    def set_sources(self, nh: int, prefixes) -> None:
+        """IPv4 prefixes that the peer of a session may send from even if the route to them leads
+        elsewhere (another session has the same prefix and is newer). Raises as add_route, and
+        ValueError for more than 65,535.
+        """
+        self._check_session(nh)
+        self._staged.append((apply_sources, (self._forwarding, nh, source_octets(prefixes))))
 
     def hold(self, nh: int, key: int) -> None:
         """From the commit on packets for this session join the buffer of a trigger key, until
         flush."""
         self._check_session(nh)
-        _check_range("key", key, 0, UINT64_MAX)
-        self._staged.append((_hold, (self._forwarding, nh, key)))
+        check_range("key", key, 0, UINT64_MAX)
+        self._staged.append((apply_hold, (self._forwarding, nh, key)))
 
     def delete_adjacency(self, nh: int) -> None:
         """Deletes an adjacency, and its session. At the commit no route may lead to it."""
@@ -276,6 +284,7 @@ cdef class Transaction:
         for nh in self._deleted:
             a = &f.adjacencies.at[nh]
             if a.kind == ADJ_SESSION:
+                f.sources.pop(nh, None)
                 f.sessions.release(a.session)
             f.adjacencies.release(nh)
         self._open = False
@@ -300,7 +309,7 @@ cdef class Transaction:
             raise RuntimeError("this transaction has ended")
         return 0
 
-    cdef nh_t _session_at(self, key) except? NH_INVALID:
+    cdef nh_t _session_at(self, key) except? 0xFFFFFFFF:
         """Adjacency of the session with these ids, this transaction included; 0: there is none."""
         cdef uint32_t index = session_find(&self._forwarding.sessions.map, key)
         cdef nh_t nh = self._new_sessions.get(key, NH_DROP)
@@ -332,17 +341,6 @@ cdef class Transaction:
         return lpm
 
 
-def _check_range(str what, value, least, most) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{what} {value} is not {least}..{most}")
-
-
-def _check_form(int peer_tunnel, int peer_session, int mtu) -> None:
-    _check_range("peer tunnel id", peer_tunnel, 1, 0xFFFF)
-    _check_range("peer session id", peer_session, 1, 0xFFFF)
-    _check_range("mtu", mtu, 68, DATAGRAM_MAX - REWRITE_MAX)
-
-
 def _check_distinct(addresses, lengths) -> None:
     wide = addresses.ndim == 2        # IPv6: two columns of 64 bits, in whatever order
     columns = np.ascontiguousarray(addresses).view("u8").T if wide else (addresses,)
@@ -353,48 +351,3 @@ def _check_distinct(addresses, lengths) -> None:
     for first in np.flatnonzero(equal)[:1]:
         rows = sorted(order[first:first + 2])
         raise ValueError(f"item {rows[1]}: the same prefix as item {rows[0]}")
-
-
-cdef int _outer_tos(tos) except -2:
-    """TOS_COPY for None."""
-    cdef int value = TOS_COPY if tos is None else tos
-    if tos is not None:
-        _check_range("tos", value, 0, 255)
-    return value
-
-
-cdef int _shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, uint16_t peer_session,
-                int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, int tos,
-                bint df) except -1:
-    """Gives an adjacency its rewrite."""
-    cdef outer_t outer
-    a.mtu = mtu
-    a.flags = a.flags & ADJ_HOLD
-    a.flags |= ADJ_SEQUENCE if sequencing else 0
-    a.flags |= ADJ_UDP_CHECKSUM if udp_checksum else 0
-    a.flags |= ADJ_DONT_FRAGMENT if df else 0
-    a.flags |= ADJ_COPY_TOS if tos == TOS_COPY else 0
-    outer.local = entry.local
-    outer.peer = entry.peer
-    outer.local_port = entry.local_port
-    outer.peer_port = entry.peer_port
-    outer.peer_tunnel = peer_tunnel
-    outer.peer_session = peer_session
-    outer.tos = <uint8_t> (0 if tos == TOS_COPY else tos)
-    outer.acfc = acfc
-    outer.pfc = pfc
-    build_rewrite(a, &outer)
-    return 0
-
-
-def _update(Forwarding f, nh, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing, udp_checksum,
-            tos, df) -> None:
-    cdef adjacency_t* a = f.adjacencies.get(nh)
-    _shape(a, &f.sessions.map.at[a.session], peer_tunnel, peer_session, mtu, acfc, pfc, sequencing,
-           udp_checksum, tos, df)
-
-
-def _hold(Forwarding f, nh, key) -> None:
-    cdef adjacency_t* a = f.adjacencies.get(nh)
-    a.hold = key
-    a.flags |= ADJ_HOLD

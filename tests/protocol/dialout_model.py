@@ -6,7 +6,7 @@ Implements control.dataplane.Dataplane with dictionaries; forwards nothing but n
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ class ModelDataplane:
         self.sessions: dict[NextHop, SessionSpec] = {}
         self.gleans: dict[NextHop, int] = {}
         self.holds: dict[NextHop, int] = {}
+        self.sources: dict[NextHop, tuple[str, ...]] = {}
         self.entries: dict[tuple[NextHop, str], Entry] = {}
         self.sent: list[tuple[NextHop, str]] = []
         """Payloads forwarded, in order."""
@@ -169,6 +170,10 @@ class ModelDataplane:
         self.gleans.pop(nh, None)
         self.sessions.pop(nh, None)
         self.holds.pop(nh, None)
+
+    def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
+        assert nh in self.sessions
+        self.sources[nh] = tuple(prefixes)
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._entry(key)

@@ -267,6 +267,8 @@ class LinkPhase:
         session = self._session
         with self._services.dataplane.transaction() as transaction:
             access_route.apply(transaction, changes)
+            # A newer session with the same prefix takes the route, not the right to use it.
+            transaction.set_sources(self.nh, session.target.router.rib.prefixes(session.owner))
             if self._services.chassis.flush_delay and session.key is not None:
                 transaction.hold(self.nh, session.key)
             access_route.verify(
@@ -283,11 +285,13 @@ class LinkPhase:
         prefixes = rib.prefixes(session.owner)
         changes = rib.remove_owner(session.owner)
         self.network_open = False
-        if changes or delete_adjacency:
+        if prefixes or delete_adjacency:
             with self._services.dataplane.transaction() as transaction:
                 access_route.apply(transaction, changes)
                 if delete_adjacency:
                     transaction.delete_adjacency(self.nh)
+                else:
+                    transaction.set_sources(self.nh, ())
         if prefixes:
             self._services.timeline.add(AccessRouteRemoved(*session.fact(now), prefixes))
 

@@ -10,6 +10,7 @@ from engine_rig import Rig, counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packets import (
+    DATA_HEADER,
     HOME,
     LAC,
     LCP_ECHO,
@@ -38,7 +39,7 @@ FORMS = list(
 )
 
 
-def through(frame: bytes, header: DataHeader = DataHeader(1, 2), rig: Rig | None = None, **outer):  # noqa: B008
+def through(frame: bytes, header: DataHeader = DATA_HEADER, rig: Rig | None = None, **outer):
     return (rig or Rig()).outcome(data_message(frame, header, **outer), port="tunnel")
 
 
