@@ -37,6 +37,11 @@ class Carrier(Protocol):
         """What the peer announced when the tunnel opened."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """Messages the peer has not acknowledged yet."""
+        ...
+
     def send(self, avps: list[Avp], session_id: int, now: float) -> None: ...
     def allocate_session(self, call: Call, now: float) -> int | None:
         """A session id under which messages reach `call`; None if there is none left."""

@@ -41,7 +41,8 @@ class Counters:
     retransmitted: int = 0
     hello_sent: int = 0
     withheld: int = 0
-    """Datagrams not sent because the peer is not known to be who it says (amplification)."""
+    """Not sent: datagrams to a peer that is not known to be who it says (amplification), and
+    refusals to one that acknowledges none."""
     wen: int = 0
     sli: int = 0
     tunnels_opened: int = 0

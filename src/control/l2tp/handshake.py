@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Final
 
 from control.l2tp import control_messages as build
-from control.l2tp.avp import Avp, Rng
+from control.l2tp.avp import Avp, Rng, encode_avps
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.config import EndpointConfig
 from control.l2tp.events import TunnelParameters
-from control.l2tp.message import Message
+from control.l2tp.message import HEADER, Message
 from control.l2tp.tunnel_auth import CHALLENGE_OCTETS
 from control.l2tp.tunnel_check import (
     answer_challenge,
@@ -23,6 +23,7 @@ SCCRQ_CHALLENGE_OCTETS: Final = 2 * CHALLENGE_OCTETS
 """Longer than in SCCRP, so that an answer with challenge and response is no longer than its
 question (see path.py)."""
 TIE_BREAKER_OCTETS: Final = 8
+_OPTIONAL: Final = frozenset({Attribute.FIRMWARE_REVISION, Attribute.VENDOR_NAME})
 
 
 class Handshake:
@@ -56,10 +57,15 @@ class Handshake:
             self.tie_breaker = rng.randbytes(TIE_BREAKER_OCTETS)
         return build.start(MessageType.SCCRQ, config, self._fields())
 
-    def sccrp(self, config: EndpointConfig, rng: Rng) -> list[Avp]:
+    def sccrp(self, config: EndpointConfig, rng: Rng, room: int) -> bytes:
+        """Its body; without what is only nice to know if it has not `room` for all."""
         if self._parameters.secret:
             self.challenge = rng.randbytes(CHALLENGE_OCTETS)
-        return build.start(MessageType.SCCRP, config, self._fields())
+        avps = build.start(MessageType.SCCRP, config, self._fields())
+        body = encode_avps(avps)
+        if len(body) + HEADER.size > room:
+            body = encode_avps(avp for avp in avps if avp.attribute not in _OPTIONAL)
+        return body
 
     def scccn(self) -> list[Avp]:
         return build.scccn(self.response)

@@ -97,6 +97,11 @@ class Channel:
         return not self._queue
 
     @property
+    def backlog(self) -> int:
+        """Messages that are not acknowledged, or not even sent yet."""
+        return len(self._queue)
+
+    @property
     def acknowledged(self) -> bool:
         """Something we sent has been acknowledged."""
         return self._heard

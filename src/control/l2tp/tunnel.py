@@ -12,7 +12,7 @@ from typing import Final
 from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.avp import Avp, encode_avps, hide_avps
-from control.l2tp.avp_table import SESSION_MESSAGES, Attribute, MessageType
+from control.l2tp.avp_table import SESSION_MESSAGES, MessageType
 from control.l2tp.call import Call, failure_of_cdn, failure_of_fault
 from control.l2tp.config import TunnelInfo
 from control.l2tp.context import Context
@@ -26,7 +26,6 @@ from control.l2tp.events import (
 from control.l2tp.handshake import Handshake
 from control.l2tp.lns_call import LnsCall
 from control.l2tp.message import (
-    HEADER,
     Header,
     Message,
     decode_body,
@@ -44,7 +43,6 @@ from control.l2tp.tunnel_table import OPENING, TUNNEL, Action, Event, State
 
 RESULT_CLEAR: Final = 1
 ERROR_UNKNOWN: Final = 8
-_OPTIONAL: Final = frozenset({Attribute.FIRMWARE_REVISION, Attribute.VENDOR_NAME})
 _NO_FAILURE: Final = Failure("")
 
 
@@ -96,6 +94,10 @@ class Tunnel:
     @property
     def peer(self) -> SocketAddress:
         return self._path.peer
+
+    @property
+    def backlog(self) -> int:
+        return self._channel.backlog
 
     def attach(self, call: LnsCall, now: float) -> None:
         """A call that is to use the tunnel; opens it if that has not been done."""
@@ -337,10 +339,8 @@ class Tunnel:
         self._channel.send(encode_avps(avps), 0, now, tunnel_id=0)
 
     def _send_sccrp(self, now: float) -> None:
-        avps = self.handshake.sccrp(self._context.config, self._context.rng)
-        body = encode_avps(avps)
-        if len(body) + HEADER.size > (self._path.credit or 0):
-            body = encode_avps(avp for avp in avps if avp.attribute not in _OPTIONAL)
+        room = self._path.credit or 0
+        body = self.handshake.sccrp(self._context.config, self._context.rng, room)
         self._channel.send(body, 0, now)
 
     def _send_stopccn(self, failure: Failure, now: float) -> None:

@@ -27,6 +27,10 @@ from control.l2tp.lac_call import LacCall
 from control.l2tp.lns_call import LnsCall
 from control.l2tp.message import Header, Message, peek_value
 
+MOST_WAITING: Final = 256
+"""Messages that may wait for the peer's acknowledgement before a refusal becomes one too many: a
+peer that asks and never acknowledges must not fill our memory."""
+
 _LAC_EVENTS: Final = {
     MessageType.OCRP: lac_table.Event.OCRP,
     MessageType.OCCN: lac_table.Event.OCCN,
@@ -188,4 +192,7 @@ class TunnelCalls:
         self._send_cdn(self._ids.any(), peer_session, failure, now)
 
     def _send_cdn(self, session: int, peer_session: int, failure: Failure, now: float) -> None:
+        if self._carrier.backlog >= MOST_WAITING:
+            self._context.counters.withheld += 1
+            return
         self._carrier.send(cdn_for(session, failure), peer_session, now)
