@@ -32,11 +32,12 @@ LINKS = ("eth", "vlan", "raw")
 
 @dataclass
 class Case:
+    name: str
     home: Path
     run: Run
-    fragmented: bool
-    """Whether its sites take small packets only."""
     records: list[Record]
+    odd: set[int]
+    """Indexes of those that tshark gives up on, whole IPv4 packets only."""
     packets: list[Packet]
 
 
@@ -57,6 +58,7 @@ REAL = {
 @pytest.fixture(scope="module", params=["demo", *REAL])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("replay")
+    odd: set[int] = set()
     if request.param == "demo":
         assert main(["demo", "-q", "--output", str(folder)]) == 0
         home, run = folder / "home-site.pcap", Run.of(folder)
@@ -66,12 +68,12 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         home = folder / "home.pcap"
         records = spread(captures.read(real))
         captures.write(home, records[0].link, ((r.time, r.data) for r in records))
-        odd = [records[i] for i, f in enumerate(tshark.frames(home)) if is_malformed(f)]
-        prefixes = remote_prefixes(records, TARGETS, length, odd)
+        odd = malformed(home, records)
+        prefixes = remote_prefixes(records, TARGETS, length, [records[i] for i in odd])
         run = replay(home, configuration(prefixes, **options), folder)
     records = captures.read(home)
     packets = written.read(run.written, records)
-    return Case(home, run, "fragmented" in request.param, records, packets)
+    return Case(request.param, home, run, records, odd, packets)
 
 
 def spread(records: list[Record]) -> list[Record]:
@@ -84,8 +86,10 @@ def spread(records: list[Record]) -> list[Record]:
     ]
 
 
-def is_malformed(frame: tshark.Frame) -> bool:
-    return "_ws.malformed" in frame.names
+def malformed(path: Path, records: list[Record]) -> set[int]:
+    frames = tshark.frames(path)
+    found = {i for i, frame in enumerate(frames) if "_ws.malformed" in frame.names}
+    return {i for i in found if records[i].ip() is not None}
 
 
 def test_calls_are_placed_and_traffic_goes_both_ways(case: Case) -> None:
@@ -97,7 +101,7 @@ def test_calls_are_placed_and_traffic_goes_both_ways(case: Case) -> None:
     assert comments["FORWARD"] > 0
     assert comments["TRIGGER flushed"] > 0
     counters = case.run.report["counters"]
-    assert counters["fragments"] > 0 or not case.fragmented
+    assert counters["fragments"] > 0 or "fragmented" not in case.name
     assert counters["decapsulated"] > 0
 
 
@@ -147,9 +151,9 @@ def test_what_we_put_around_packets_is_without_a_remark(case: Case) -> None:
 
 
 def test_odd_packets_of_the_input_go_through_a_tunnel(case: Case) -> None:
-    odd = {i for i, f in enumerate(tshark.frames(case.home)) if is_malformed(f)}
-    whole = {i for i in odd if case.records[i].ip() is not None}
-    assert whole == {p.source for p in case.packets if p.tunnelled and p.source in odd}
+    tunnelled = {p.source for p in case.packets if p.tunnelled}
+    assert case.odd <= tunnelled
+    assert case.odd or "snabb" not in case.name
 
 
 def test_packets_get_the_remarks_of_the_input_capture(case: Case) -> None:

@@ -6,6 +6,7 @@ the octets. Checksums are checked at every layer that has one.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -100,8 +101,10 @@ def frames(
     command += ["-2"] if two_passes else []
     for name, value in (PREFERENCES | (preferences or {})).items():
         command += ["-o", f"{name}:{value}"]
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as profile:
+        # Nobody's own preferences, and English.
+        own = os.environ | {"WIRESHARK_CONFIG_DIR": profile, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=own)
         assert process.stdout is not None
         with process, process.stdout:
             for _, element in ElementTree.iterparse(process.stdout):
@@ -118,12 +121,6 @@ def program() -> str:
     if found is None:
         raise RuntimeError("tshark is not installed: run `make deps` as root first")
     return found
-
-
-def version() -> str:
-    """The first line that tshark says about itself."""
-    done = subprocess.run([program(), "--version"], capture_output=True, text=True, check=True)
-    return done.stdout.partition("\n")[0]
 
 
 def remarks(layers: list[Layer]) -> list[Remark]:

@@ -6,14 +6,12 @@ names. One exchange is written down here as well, so that it is tested without t
 
 from __future__ import annotations
 
-import os
 import random
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from l2tp_captures import DATA, control, needs_data, packets
 
 from control.errors import DecodeError
 from control.l2tp import tunnel_auth
@@ -33,47 +31,8 @@ from control.l2tp.message import Message, decode, encode, verify
 
 A = Attribute
 Sequence = list[tuple[int | None, int, int, int, int]]
-DATA = os.environ.get("DIALOUT_DATA", "")
-needs_data = pytest.mark.skipif(not DATA, reason="DIALOUT_DATA is not set")
-
-
-@dataclass(frozen=True)
-class Packet:
-    source_port: int
-    destination_port: int
-    payload: bytes
-
-
-def packets(name: str) -> Iterator[Packet]:
-    """UDP payloads on port 1701 in a classic Ethernet pcap, PPPoE sessions included."""
-    data = (Path(DATA) / "pcap" / name).read_bytes()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    offset = 24
-    while offset + 16 <= len(data):
-        (caplen,) = struct.unpack_from(order + "I", data, offset + 8)
-        frame = data[offset + 16 : offset + 16 + caplen]
-        offset += 16 + caplen
-        packet = _udp(frame)
-        if packet is not None and 1701 in (packet.source_port, packet.destination_port):
-            yield packet
-
-
-def _udp(frame: bytes) -> Packet | None:
-    kind, at = int.from_bytes(frame[12:14], "big"), 14
-    while kind == 0x8100:
-        kind, at = int.from_bytes(frame[at + 2 : at + 4], "big"), at + 4
-    if kind == 0x8864 and frame[at + 6 : at + 8] == b"\x00\x21":
-        kind, at = 0x0800, at + 8
-    if kind != 0x0800 or frame[at + 9] != 17:
-        return None
-    udp = at + (frame[at] & 15) * 4
-    source, destination, length = struct.unpack_from(">HHH", frame, udp)
-    return Packet(source, destination, frame[udp + 8 : udp + length])
-
-
-def control(name: str) -> list[Packet]:
-    return [p for p in packets(name) if p.payload[:1] and p.payload[0] & 0x80]
-
+States = tuple[list[str], list[str]]
+"""Of the tunnels and of the calls."""
 
 FILES = {
     "l2tp-dialout-openl2tp-pap.pcap": 10,
@@ -199,10 +158,19 @@ class RecordedIds:
         return self._rng.randbytes(n)
 
 
+def states_of(endpoint: Endpoint) -> States:
+    return [t.state for t in endpoint.tunnels()], [c.state for c in endpoint.calls()]
+
+
 def replay(
-    exchange: Exchange, lac: list[bytes], *, tie_breaker: bool = False
+    exchange: Exchange,
+    lac: list[bytes],
+    *,
+    tie_breaker: bool = False,
+    states: list[States] | None = None,
 ) -> tuple[Endpoint, list[Message]]:
-    """Runs our LNS against the LAC's recorded messages; returns what it sent."""
+    """Runs our LNS against the LAC's recorded messages; returns what it sent, and in `states` those
+    after each step."""
     config = EndpointConfig(
         host_name="pylns",
         vendor_name="dialout-test",
@@ -223,6 +191,8 @@ def replay(
         for datagram in endpoint.datagrams_to_send():
             assert datagram.peer == (exchange.moved if sent else exchange.lac)
             sent.append(decode(datagram.data))
+        if states is not None:
+            states.append(states_of(endpoint))
 
     call = endpoint.place_call(tunnel, request, 0.0)
     collect(0.0)
@@ -296,7 +266,16 @@ def recording() -> Recording:
 def test_recorded_dial_out_drives_our_lns_through_the_same_messages() -> None:
     recorded = recording()
     ours = [decode(payload) for payload in recorded.from_lns]
-    endpoint, sent = replay(recorded.exchange, recorded.from_lac)
+    states: list[States] = []
+    endpoint, sent = replay(recorded.exchange, recorded.from_lac, states=states)
+    assert states == [
+        (["WAIT_CTL_REPLY"], ["WAIT_TUNNEL"]),
+        (["ESTABLISHED"], ["WAIT_REPLY"]),
+        (["ESTABLISHED"], ["WAIT_CONNECT"]),
+        (["ESTABLISHED"], ["ESTABLISHED"]),
+        (["ESTABLISHED"], []),
+        (["IDLE"], []),
+    ]
     assert summary(sent) == summary(ours) == recorded.exchange.sequence()
     check_events(endpoint, recorded.exchange)
     # We say the same, octet for octet but for the order of two AVPs in StopCCN.
@@ -322,6 +301,7 @@ def test_recorded_dial_out_drives_our_lac_through_the_same_messages() -> None:
     )
     endpoint = Endpoint(config, RecordedIds(exchange.peer_tunnel, exchange.peer_session))
     sent: list[Message] = []
+    states: list[States] = []
     now = 0.0
     for payload in recorded.from_lns:
         now += 0.01
@@ -334,6 +314,16 @@ def test_recorded_dial_out_drives_our_lac_through_the_same_messages() -> None:
                 1, now, connect_speed=exchange.connect_speed, framing_type=exchange.framing_type
             )
         sent += [decode(d.data) for d in endpoint.datagrams_to_send()]
+        states.append(states_of(endpoint))
+    assert states == [
+        (["WAIT_CTL_CONN"], []),
+        (["ESTABLISHED"], []),
+        (["ESTABLISHED"], ["WAIT_CS_ANSWER"]),
+        (["ESTABLISHED"], ["ESTABLISHED"]),
+        (["ESTABLISHED"], ["ESTABLISHED"]),
+        (["ESTABLISHED"], []),
+        (["IDLE"], []),
+    ]
     assert summary(sent) == summary([decode(payload) for payload in recorded.from_lac])
     assert endpoint.calls() == []
     assert [t.state for t in endpoint.tunnels()] == ["IDLE"]
