@@ -4,14 +4,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+BUILT := $(VENV)/.built
+TOOLS := $(VENV)/.tools
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
 .PHONY: demo test deps interop lint bench docs wheel sanitize clean
 
-demo: $(VENV)/.built
+demo: $(BUILT)
 	$(BIN)/dialout demo --output demo-out
 
-test: $(VENV)/.built
+test: $(TOOLS)
 	$(BIN)/python -m pytest
 
 # Debian packages of third-party programs that the interoperation tests drive; needs root.
@@ -19,34 +22,37 @@ deps:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
 
-interop: $(VENV)/.built
+interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop
 
-lint: $(VENV)/.built
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.built
+bench: $(TOOLS)
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,stddev,rounds
 
 # What the code itself says, written into the documents between their marks.
-docs: $(VENV)/.built
+docs: $(BUILT)
 	$(BIN)/python docs/generate.py
 
-wheel:
-	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
+wheel: $(BUILT)
+	$(PIP) wheel --no-deps --wheel-dir dist .
 
 # The same tests on a build with bounds checks, AddressSanitizer and UBSan, in its own directory.
-sanitize: $(VENV)/.built
+sanitize: $(TOOLS)
 	./tests/sanitize.sh
 
-$(VENV)/.built: $(SOURCES)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
-		"setuptools>=68" wheel "cython>=3.2" "numpy>=1.26"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-		--editable ".[test,lint]"
+$(BUILT): $(SOURCES)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "setuptools>=68" wheel "cython>=3.2" "numpy>=1.26"
+	$(PIP) install --no-build-isolation --editable .
+	touch $@
+
+# Of a package that is there pip installs the extras only: nothing is compiled again.
+$(TOOLS): $(BUILT)
+	$(PIP) install "dialout[test,lint]"
 	touch $@
 
 clean:

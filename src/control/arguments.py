@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
+from control.console import say
 from control.exit_codes import USAGE
 from control.version import __version__
 
@@ -31,9 +31,8 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        if sys.stderr is not None:
-            self.print_usage(sys.stderr)
-        self.exit(USAGE, f"dialout: {message}\n")
+        say(f"{self.format_usage()}dialout: {message}")
+        self.exit(USAGE)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -32,7 +32,7 @@ TARGETS += [line.removeprefix("make ") for line in lines_of_code() if line.start
 
 def test_the_lines_of_python_forward_a_packet_into_its_session():
     (code,) = blocks("python")
-    assert sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(code))) == 10
+    assert sum(line != "" for line in code.splitlines()[1:]) == 10
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     verdicts, _, packets = run.stdout.partition(") ")
