@@ -28,7 +28,7 @@ from parse_packets import echo_request, ipv4, sealed
 
 from control.sim import data_header, host
 from control.sim.data_header import DataHeader
-from fastpath.dissect import LINKS
+from fastpath.ports.linktype import LINKS
 
 OUR_END = host.pack_address(LOCAL)
 LONGEST = DataHeader(1, 2, ns=7, has_length=True, offset=3, priority=True)
