@@ -2,7 +2,7 @@
 
 from fastpath.forwarding cimport Forwarding
 from fastpath.lpm cimport Lpm
-from fastpath.types cimport NH_INVALID, nh_t
+from fastpath.types cimport nh_t
 
 cdef class Transaction:
     cdef Forwarding _forwarding
@@ -16,7 +16,7 @@ cdef class Transaction:
     cdef list _staged             # functions applied at commit; they cannot fail
     cdef Lpm _lpm(self, int table, int family)
     cdef int _check_open(self) except -1
-    cdef nh_t _session_at(self, key) except? 0xFFFFFFFF
+    cdef nh_t _session_at(self, key) except? 0
     cdef int _check_next_hop(self, nh) except -1
     cdef int _commit(self) except -1
     cdef int _rollback(self) except -1

@@ -309,7 +309,7 @@ cdef class Transaction:
             raise RuntimeError("this transaction has ended")
         return 0
 
-    cdef nh_t _session_at(self, key) except? 0xFFFFFFFF:
+    cdef nh_t _session_at(self, key) except? 0:
         """Adjacency of the session with these ids, this transaction included; 0: there is none."""
         cdef uint32_t index = session_find(&self._forwarding.sessions.map, key)
         cdef nh_t nh = self._new_sessions.get(key, NH_DROP)

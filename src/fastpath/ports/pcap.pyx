@@ -2,7 +2,7 @@
 
 Packets point into the mapped files (PKT_READONLY, no headroom): nothing is copied, and no Python
 object made, for a packet. A damaged file ends at its fault, after all whole packets before it; the
-other files go on. It does not send: tx_burst takes nothing.
+other files go on. What is sent to it is taken, and gone.
 """
 
 cimport cython
