@@ -147,11 +147,8 @@ def test_what_leaves_for_the_site_is_in_l2tp_and_ppp(demo):
         assert ".".join(map(str, inner[16:20])) in REMOTE_HOSTS
 
 
-def test_answers_of_the_site_are_decapsulated_and_delivered(capsys, tmp_path):
-    """One destination: of two with one access route the session of the newer one has it."""
-    out = tmp_path / "out.pcapng"
-    capture = home_site(tmp_path, destinations=[SITE])
-    told, written = replayed(capsys, DEMO, capture, "--write", out), packets_of(out)
+def test_answers_of_the_site_are_decapsulated_and_delivered(demo):
+    told, written, _ = demo
     delivered = [packet for packet in written if packet.comment == "DELIVER"]
     (cpe,) = told["simulated"]["cpe"]
     assert len(delivered) == told["verdicts"]["DELIVER"] == cpe["pings"] + cpe["echoes"] > 0
