@@ -206,7 +206,14 @@ FORBIDDEN = {
 # Third-party modules and the only parts that may import them.
 THIRD_PARTY = {
     "cffi": ("fastpath",),
-    "numpy": ("fastpath", "control.fastpath_dataplane", "control.sim.traffic"),
+    "numpy": (
+        "fastpath",
+        "control.fastpath_dataplane",
+        "control.replay",
+        "control.sim.batch",
+        "control.sim.quiet",
+        "control.sim.traffic",
+    ),
     "pyrad": ("control.radius", "control.sim"),
     "pytricia": ("control.rib",),
 }

@@ -7,8 +7,10 @@ no wall clock and no threads. Equal times run in the order in which they were sc
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from typing import Protocol
 
 from control.errors import LocalProtocolError
 
@@ -17,6 +19,18 @@ MAX_STEPS = 1_000_000
 
 COMPACT_ABOVE = 64
 """Cancelled entries are swept out of the queue when there are more than this and they are most."""
+
+
+class Times(Protocol):
+    """Seconds that never fall, such as a list or an array of them."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> float: ...
+
+
+class Serials(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> int: ...
 
 
 class Scheduled:
@@ -46,6 +60,31 @@ class Scheduled:
             self._clock._note_cancelled()
 
 
+class Train:
+    """Callbacks of one kind that come one after the other; see VirtualClock.call_train."""
+
+    __slots__ = ("at", "fn", "serials", "times")
+
+    def __init__(self, times: Times, serials: Serials, fn: Callable[[int, int], object]) -> None:
+        self.times = times
+        self.serials = serials
+        self.fn = fn
+        self.at = 0
+        """Those before it were called."""
+
+    def head(self) -> tuple[float, int, Train]:
+        return float(self.times[self.at]), int(self.serials[self.at]), self
+
+    def end(self, limit: float, due: tuple[float, int, Scheduled] | None) -> int:
+        """Behind the last one that is to be called up to `limit` and before the entry `due`."""
+        times = self.times
+        last = bisect_right(times, limit, self.at)
+        if due is None or due[0] > limit:
+            return last
+        first = bisect_left(times, due[0], self.at, last)
+        return bisect_left(self.serials, due[1], first, bisect_right(times, due[0], first, last))
+
+
 class VirtualClock:
     """A scheduler whose time is that of its callbacks."""
 
@@ -53,6 +92,7 @@ class VirtualClock:
         self.now = start
         """Seconds; never goes back. To be read only."""
         self._queue: list[tuple[float, int, Scheduled]] = []
+        self._trains: list[tuple[float, int, Train]] = []
         self._serial = 0
         self._cancelled = 0
         self._running = False
@@ -76,6 +116,24 @@ class VirtualClock:
         """As call_at, `delay` seconds from now."""
         return self.call_at(self.now + delay, fn, *args)
 
+    def reserve(self, count: int) -> range:
+        """As many places in the order of equal times, one behind the other, for call_train."""
+        self._serial += count
+        return range(self._serial - count + 1, self._serial + 1)
+
+    def call_train(self, times: Times, serials: Serials, fn: Callable[[int, int], object]) -> None:
+        """Schedules callbacks that nothing follows from but what they count: as call_at(times[i])
+        for every i, but `fn(first, last)` is called at times[first] once for all of first..last-1
+        between which nothing else happens. next_deadline() does not tell of them.
+
+        `serials` were reserved before and rise. Raises LocalProtocolError for a time that is past
+        or not finite."""
+        if not len(times):
+            return
+        if not (self.now <= times[0] and times[len(times) - 1] < math.inf):
+            raise LocalProtocolError(f"callbacks cannot be scheduled from {times[0]} on")
+        heappush(self._trains, Train(times, serials, fn).head())
+
     def next_deadline(self) -> float | None:
         """Time of the next callback; None if nothing is scheduled."""
         queue = self._queue
@@ -87,9 +145,14 @@ class VirtualClock:
     def run_next(self) -> bool:
         """Goes to the next callback's time and runs this one. False: nothing was scheduled.
         Raises LocalProtocolError when called by a callback or in a loop without delay."""
-        if self.next_deadline() is None:
+        when = self.next_deadline()
+        if when is None and not self._trains:
             return False
-        self._run_head()
+        reached = self._run_trains(math.inf)
+        if when is not None:
+            self._run_head()
+        else:
+            self._stand_at(reached)
         return True
 
     def run_until(self, time: float) -> None:
@@ -98,8 +161,12 @@ class VirtualClock:
         if self._running:
             raise LocalProtocolError(f"the clock is already running at {self.now}")
         limit = time if time > self.now else self.now
-        queue = self._queue
-        while queue and queue[0][0] <= limit:
+        queue, trains = self._queue, self._trains
+        while True:
+            if trains:
+                self._run_trains(limit)
+            if not queue or queue[0][0] > limit:
+                break
             if queue[0][2]._fn is None:
                 heappop(queue)
                 self._cancelled -= 1
@@ -109,7 +176,11 @@ class VirtualClock:
 
     def __len__(self) -> int:
         """How many callbacks are to come."""
-        return len(self._queue) - self._cancelled
+        return (
+            len(self._queue)
+            - self._cancelled
+            + sum(len(train.times) - train.at for _, _, train in self._trains)
+        )
 
     def _stand_at(self, time: float) -> None:
         if time > self.now:
@@ -137,6 +208,31 @@ class VirtualClock:
             fn(*args)
         finally:
             self._running = False
+
+    def _run_trains(self, limit: float) -> float:
+        """All of the trains that comes before the head of the queue, up to and at `limit`. Returns
+        the time of the last one, at least that of the clock."""
+        queue, trains = self._queue, self._trains
+        reached = self.now
+        while trains and trains[0][0] <= limit:
+            due = queue[0] if queue else None
+            if due is not None and due[:2] < trains[0][:2]:
+                break
+            if self._running:
+                raise LocalProtocolError(f"the clock is already running at {self.now}")
+            when, _, train = heappop(trains)
+            first, train.at = train.at, train.end(limit, due)
+            self._stand_at(when)
+            self._running = True
+            try:
+                train.fn(first, train.at)
+            finally:
+                self._running = False
+            # The clock stays at the first one: another train may be at work in the same span.
+            reached = max(reached, float(train.times[train.at - 1]))
+            if train.at < len(train.times):
+                heappush(trains, train.head())
+        return reached
 
     def _note_cancelled(self) -> None:
         self._cancelled += 1

@@ -39,6 +39,7 @@ from control.sim.modem import (
     number_matches,
     parse_outcome,
 )
+from control.sim.quiet import Flow
 
 L2TP_PORT = 1701
 CONTROL_BIT = 0x80
@@ -129,6 +130,24 @@ class SimLac:
             self._receive_control(data, source, port)
         else:
             self._receive_data(data, source, port)
+
+    def receive_quiet(self, flow: Flow, count: int) -> None:
+        """As receive_datagram for `count` data messages of which quiet.py says that nobody answers
+        them."""
+        counters = self.counters
+        counters.data_in += count
+        call = self._by_session.get(session_key(flow.tunnel, flow.session))
+        if call is None or call.link is None or call.line is None:
+            counters.unknown_session += count
+        elif flow.source != call.link.peer:
+            counters.wrong_peer += count
+        elif flow.port != self.port:
+            counters.wrong_port += count
+        elif call.link.sequencing_required:
+            counters.unsequenced += count
+        else:
+            call.send_ns = False
+            call.line.receive_quiet(count)
 
     def report(self) -> dict[str, object]:
         """What happened, for the replay's report."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from control.errors import LocalProtocolError
-from control.sim.clock import VirtualClock
+from control.sim.clock import Serials, Times, VirtualClock
 
 Deliver = Callable[[bytes], object]
 
@@ -86,6 +86,31 @@ class Lane:
             clock.call_at(clock.now + self._impairment.delay, self._arrive, payload)
         else:
             self._send_impaired(payload)
+
+    @property
+    def delay(self) -> float:
+        """Seconds, before jitter."""
+        return self._impairment.delay
+
+    @property
+    def perfect(self) -> bool:
+        """Nothing happens on it but the delay."""
+        return self._perfect
+
+    def send_many(
+        self, arrivals: Times, serials: Serials, octets: int, deliver: Callable[[int, int], object]
+    ) -> None:
+        """As `send` for datagrams of `octets` altogether that will arrive at `arrivals`, `delay`
+        after they left, on a perfect line. Instead of each one's delivery, `deliver(first, last)`
+        is called as VirtualClock.call_train does."""
+        self.counters.sent += len(arrivals)
+        self.counters.octets += octets
+
+        def arrive(first: int, last: int) -> None:
+            self.counters.delivered += last - first
+            deliver(first, last)
+
+        self._clock.call_train(arrivals, serials, arrive)
 
     def _send_impaired(self, payload: bytes) -> None:
         """Draws for everything whatever the outcome, so that the fate of one datagram does not

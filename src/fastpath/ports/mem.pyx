@@ -13,13 +13,14 @@ from fastpath.ports.pcap_source cimport TIME_MAX
 from fastpath.types cimport HEADROOM
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, UINT32_MAX, UINT64_MAX
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, memset
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
 
 cdef enum:
     _LINE = 64
+    _WORD = 8                 # queued packets begin at multiples of it, with zeros between them
     # Slots of a burst: 256 frames of an Ethernet with 1500 octets fit, or three of the largest.
     _SLOTS = 1 << 20
     _TX_LIMIT = 1 << 20
@@ -60,8 +61,9 @@ cdef void _compact(queue_t* q) noexcept nogil:
 cdef int _append(queue_t* q, const uint8_t* data, uint32_t length, uint64_t ts,
                  uint32_t wire_len) noexcept nogil:
     cdef queued_t* p
+    cdef uint64_t room = (<uint64_t>length + _WORD - 1) & ~<uint64_t>(_WORD - 1)
     if (_grow(<void**>&q.packets, &q.room, q.tail + 1, sizeof(queued_t)) < 0
-            or _grow(<void**>&q.store, &q.size, q.used + length, 1) < 0):
+            or _grow(<void**>&q.store, &q.size, q.used + room, 1) < 0):
         return -1
     p = &q.packets[q.tail]
     p.at = q.used
@@ -69,8 +71,9 @@ cdef int _append(queue_t* q, const uint8_t* data, uint32_t length, uint64_t ts,
     p.len = length
     p.wire_len = wire_len
     if length:
+        memset(q.store + q.used + room - _WORD, 0, _WORD)
         memcpy(q.store + q.used, data, length)
-    q.used += length
+    q.used += room
     q.tail += 1
     return 0
 
@@ -258,8 +261,8 @@ cdef class MemPort(Port):
         return taken
 
     def tx_arrays(self):
-        """Takes the packets sent as three numpy arrays: octets (uint8), offsets and lengths
-        (uint64)."""
+        """Takes the packets sent as four numpy arrays: octets (uint8), offsets, lengths and times
+        (uint64). Each packet begins at a multiple of 8 octets; what lies between them is 0."""
         import numpy
 
         cdef queue_t* q = &self.c.tx
@@ -267,16 +270,19 @@ cdef class MemPort(Port):
         buffer = numpy.empty(q.used, numpy.uint8)
         offsets = numpy.empty(q.tail, numpy.uint64)
         lengths = numpy.empty(q.tail, numpy.uint64)
+        times = numpy.empty(q.tail, numpy.uint64)
         cdef uint8_t[::1] octets = buffer
         cdef uint64_t[::1] starts = offsets
         cdef uint64_t[::1] sizes = lengths
+        cdef uint64_t[::1] stamps = times
         if q.used:
             memcpy(&octets[0], q.store, q.used)
         for i in range(q.tail):
             starts[i] = q.packets[i].at
             sizes[i] = q.packets[i].len
+            stamps[i] = q.packets[i].ts
         self._clear()
-        return buffer, offsets, lengths
+        return buffer, offsets, lengths, times
 
     cdef _clear(self):
         self.c.tx.tail = 0
@@ -285,6 +291,11 @@ cdef class MemPort(Port):
     def __len__(self) -> int:
         """Frames pushed and not consumed yet; with `loop`, of this lap."""
         return self.c.rx.tail - self.c.rx.head
+
+    @property
+    def tx_waiting(self) -> int:
+        """Packets sent and not popped yet."""
+        return self.c.tx.tail
 
     @property
     def tx_packets(self) -> int:

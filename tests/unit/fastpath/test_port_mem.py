@@ -154,9 +154,9 @@ def test_close_drops_everything():
 
 
 def test_nothing_sent_gives_empty_arrays():
-    buffer, offsets, lengths = MemPort().tx_arrays()
-    assert (len(buffer), len(offsets), len(lengths)) == (0, 0, 0)
-    assert (buffer.dtype, offsets.dtype, lengths.dtype) == (np.uint8, np.uint64, np.uint64)
+    arrays = MemPort().tx_arrays()
+    assert [len(a) for a in arrays] == [0, 0, 0, 0]
+    assert [a.dtype for a in arrays] == [np.uint8, np.uint64, np.uint64, np.uint64]
 
 
 def test_sent_packets_are_popped_once():
@@ -171,13 +171,24 @@ def test_sent_packets_are_popped_once():
 
 def test_sent_packets_are_taken_as_arrays():
     port = MemPort()
-    for data in (b"abc", b"", b"de"):
+    for ts, data in enumerate((b"abc", b"", b"de", b"12345678", b"9")):
+        port.send(data, 10 * ts)
+    assert port.tx_waiting == 5
+    buffer, offsets, lengths, times = port.tx_arrays()
+    # whole words of 8 octets, the rest of each is zero
+    assert buffer.tobytes() == b"abc\0\0\0\0\0" + b"de\0\0\0\0\0\0" + b"123456789" + bytes(7)
+    assert offsets.tolist() == [0, 8, 8, 16, 24]
+    assert lengths.tolist() == [3, 0, 2, 8, 1]
+    assert times.tolist() == [0, 10, 20, 30, 40]
+    assert (port.pop_all(), port.tx_waiting) == ([], 0)
+
+
+def test_gaps_between_packets_are_zero_when_the_queue_is_used_again():
+    port = MemPort()
+    for data in (b"\xff" * 64, b"\xff" * 9):
         port.send(data)
-    buffer, offsets, lengths = port.tx_arrays()
-    assert buffer.tobytes() == b"abcde"
-    assert offsets.tolist() == [0, 3, 3]
-    assert lengths.tolist() == [3, 0, 2]
-    assert port.pop_all() == []
+        buffer, _, _, _ = port.tx_arrays()
+    assert buffer.tobytes() == b"\xff" * 9 + bytes(7)
 
 
 def test_a_full_queue_takes_no_more_and_counts():
