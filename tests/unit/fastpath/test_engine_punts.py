@@ -180,3 +180,15 @@ def test_poll_takes_no_packet_that_is_later_than_asked_for():
 def test_size_of_a_burst_is_checked(most):
     with pytest.raises(ValueError, match="most"):
         Rig().engine.poll(0, most)
+
+
+def test_packets_behind_an_event_meet_what_control_changed_since():
+    rig = Rig(stop_on_event=True)
+    packets = [datagram(bytes([n]), dst="172.16.0.1") for n in range(3)]
+    rig.ports["home"].push_many([*packets, datagram(dst="172.16.0.2")])
+    assert rig.engine.poll(0) == 1
+    with rig.engine.transaction() as t:
+        t.add_route(rig.table, "172.16.0.0/16", rig.other)
+        t.delete_adjacency(rig.glean)
+    assert rig.engine.poll(0) == 3
+    assert int(rig.engine.counters()["verdict"]["FORWARD"]) == 3
