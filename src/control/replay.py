@@ -33,7 +33,6 @@ RADIUS_SOURCE_PORT = 20000
 """First UDP port of our RADIUS sockets on the simulated network."""
 FAREWELL = 35.0
 """Virtual seconds for the last goodbyes: StopCCN is repeated for 31 (RFC 2661 5.7)."""
-STEPS_PER_PROGRESS = 16
 STEP_PACKETS = 1 << 14
 """At the most between two looks at clock and control plane."""
 BATCH_LEAST = 16
@@ -183,12 +182,9 @@ class Replay:
     def _play(self) -> None:
         self.lns.start(self.clock.now)
         self._settle()
-        steps = 0
         while self._one_step():
-            steps += 1
-            if steps % STEPS_PER_PROGRESS == 0:
-                self._on_progress(self)
-                self._check_output()
+            self._on_progress(self)
+            self._check_output()
         self._advance(self.clock.now + self.config.sim.drain)
         self.outcome.show = self._show()
         if not self.outcome.interrupted:
