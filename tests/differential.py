@@ -68,8 +68,8 @@ class Run:
     def __init__(self, folder: Path, link: str, source: Callable[[Path, str], Port]) -> None:
         self.rig = Rig(link=link, punt_ring=1 << 14, trigger_keys=16, error_rate=1000)
         self.engine = self.rig.engine
-        self.sources = [source(capture(folder, link, side), link) for side in SIDES]
-        self.index = [self.engine.attach(port, self.rig.table) for port in self.sources]
+        ports = [source(capture(folder, link, side), link) for side in SIDES]
+        self.index = [self.engine.attach(port, self.rig.table) for port in ports]
         self.rng = Random(1)
         self.keys: list[int] = []
         self.digest = hashlib.sha256()
@@ -111,8 +111,9 @@ class Run:
         events = self.engine.triggers.events()
         self.keys += [event.key for event in events]
         self.note(events, self.engine.punts(self.rng.randrange(200)))
+        orders = (self.end_trigger, self.update, self.inject, self.hold, self.sources)
         for _ in range(self.rng.randrange(3)):
-            self.rng.choice((self.end_trigger, self.update, self.inject, self.hold))()
+            self.rng.choice(orders)()
 
     def end_trigger(self) -> None:
         if not self.keys:
@@ -144,6 +145,11 @@ class Run:
         if self.keys:
             with self.engine.transaction() as t:
                 t.hold(self.rig.other, self.rng.choice(self.keys))
+
+    def sources(self) -> None:
+        prefixes = ("0.0.0.0/0", "198.51.100.0/24", "203.0.113.0/24", "203.0.113.10/32")
+        with self.engine.transaction() as t:
+            t.set_sources(self.rig.other, self.rng.sample(prefixes, self.rng.randrange(4)))
 
 
 def run(folder: Path) -> None:

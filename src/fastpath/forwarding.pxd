@@ -3,6 +3,7 @@
 
 from fastpath.adjacency cimport AdjacencyTable
 from fastpath.lpm cimport Lpm, fib_t
+from fastpath.prefix_store cimport prefix_store_t
 from fastpath.session cimport SessionTable
 from fastpath.types cimport table_t
 from libc.stdint cimport uint32_t
@@ -13,6 +14,7 @@ cdef enum:
 cdef struct table_entry_t:
     fib_t* v4
     fib_t* v6
+    const prefix_store_t* exact4      # prefixes of v4
     uint32_t address          # our address in this table, source of ICMP answers; 0 = none
 
 cdef class Forwarding:

@@ -34,6 +34,7 @@ cdef class Forwarding:
         v6 = Multibit(INET6)
         self.table[self.tables].v4 = &v4.fib
         self.table[self.tables].v6 = &v6.fib
+        self.table[self.tables].exact4 = &v4.prefixes
         self.table[self.tables].address = 0
         if address is not None:
             read_address(INET, address, octets)

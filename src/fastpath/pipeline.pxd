@@ -25,6 +25,7 @@ cdef class Pipeline:
     cdef int64_t _run(self, int port, uint64_t until, uint64_t limit) noexcept nogil
     cdef void _classify(self, int port, int n) noexcept nogil
     cdef void _reclassify(self, int n) noexcept nogil
+    cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil
     cdef void _enter(self, packet_t* p) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
     cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil

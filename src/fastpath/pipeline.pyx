@@ -19,7 +19,8 @@ from fastpath.ports.port cimport port_io
 from fastpath.ring cimport punt_t
 from fastpath.session cimport session_entry_t, session_owns
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
-from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
+from fastpath.prefix_store cimport prefix_store_t, store_cover, store_get
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
     REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_COUNT, VERDICT_DELIVER,
@@ -150,9 +151,8 @@ cdef class Pipeline:
         """Inner packets, looked up in the tables of their sessions, runs of one table at a time.
 
         The source is looked up too: it must lead back into the session, or be in a prefix of the
-        session whose route another one has taken over (feasible paths, RFC 3704 2.3).
+        session whose route another one has taken over (see _feasible).
         """
-        cdef session_entry_t* session
         cdef packet_t* p
         cdef uint16_t table
         cdef int first = 0
@@ -170,13 +170,29 @@ cdef class Pipeline:
                 p = &self._burst[self._inner[first + i]]
                 p.verdict = VERDICT_DROP
                 p.nh = self._found[2 * i + 1]
-                session = &self.forwarding.sessions.map.at[p.session]
-                if (self._found[2 * i] != session.nh
-                        and not session_owns(session, load_be32(p.data + 12))):
+                if (self._found[2 * i] != self.forwarding.sessions.map.at[p.session].nh
+                        and not self._feasible(p, self._found[2 * i])):
                     p.reason = REASON_INNER_SOURCE
                 else:
                     self._enter(p)
             first = last
+
+    cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil:
+        """Whether the inner source of p, routed to `found`, may come by p.session all the same: it
+        is in one of the session's own prefixes (feasible paths, RFC 3704 2.3), and no longer
+        prefix says that it is somewhere else. Our own addresses and home hosts never do.
+        """
+        cdef const uint8_t* source = p.data + 12
+        cdef session_entry_t* session = &self.forwarding.sessions.map.at[p.session]
+        cdef const prefix_store_t* routes = self.forwarding.table[p.table].exact4
+        cdef uint8_t kind = self.forwarding.adjacencies.at[found].kind
+        cdef int length = 32
+        if session.sources_len == 0 or kind == ADJ_LOCAL or kind == ADJ_IP:
+            return False
+        if store_get(routes, source, length) == NH_INVALID:
+            store_cover(routes, source, length, &length)
+        return session_owns(session, load_be32(source),
+                            <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length)))
 
     cdef void _handle(self, packet_t* p) noexcept nogil:
         """Carries the verdict out."""

@@ -49,11 +49,13 @@ cdef inline session_t session_find(session_map_t* map, uint64_t key) noexcept no
     return SESSION_INVALID
 
 
-cdef inline bint session_owns(const session_entry_t* entry, uint32_t address) noexcept nogil:
-    """Whether an inner source is one of the session's own although it is routed elsewhere now."""
+cdef inline bint session_owns(const session_entry_t* entry, uint32_t address,
+                              uint32_t least) noexcept nogil:
+    """Whether an inner source is in a prefix of the session's own with at least this mask."""
     cdef int i
     for i in range(entry.sources_len):
-        if address & entry.sources[i].mask == entry.sources[i].address:
+        if (entry.sources[i].mask >= least
+                and address & entry.sources[i].mask == entry.sources[i].address):
             return True
     return False
 

@@ -210,8 +210,9 @@ cdef class Transaction:
 
     def set_sources(self, nh: int, prefixes) -> None:
         """IPv4 prefixes that the peer of a session may send from even if the route to them leads
-        elsewhere (another session has the same prefix and is newer). Raises as add_route, and
-        ValueError for more than 65,535.
+        elsewhere (another session has the same prefix and is newer), but not to a plain next hop,
+        to ourselves, or by a longer prefix. Raises as add_route, and ValueError for more than
+        65,535.
         """
         self._check_session(nh)
         self._staged.append((apply_sources, (self._forwarding, nh, source_octets(prefixes))))

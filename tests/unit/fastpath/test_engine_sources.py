@@ -92,3 +92,31 @@ def test_whole_internet_may_be_a_source():
     router = Router()
     router.set_sources(router.old, "0.0.0.0/0")
     assert router.comes_through(1, "9.9.9.9")
+
+
+def test_own_prefix_gives_no_right_to_what_is_known_to_be_elsewhere():
+    router = Router()
+    router.set_sources(router.old, "0.0.0.0/0", SITE, "198.51.100.66/32", "192.0.2.0/24")
+    with router.engine.transaction() as t:
+        ours = t.add_adjacency("local")
+        glean = t.add_adjacency("glean", table=router.table)
+        t.add_route(router.table, "198.51.100.66/32", ours)
+        t.add_route(router.table, "198.51.100.128/25", router.new)
+        t.add_route(router.table, "198.51.100.32/28", glean)
+    for elsewhere in (LOCAL, "192.0.2.9", "198.51.100.66", "198.51.100.130", "198.51.100.33"):
+        assert not router.comes_through(1, elsewhere)
+    assert router.comes_through(1, "198.51.100.7")
+    router.set_sources(router.old, "198.51.100.128/26")
+    assert router.comes_through(1, "198.51.100.130")
+    assert not router.comes_through(1, "198.51.100.200")
+
+
+def test_own_address_may_be_routed_to_the_dial_out_target_or_nowhere():
+    router = Router()
+    router.set_sources(router.old, SITE, "203.0.113.5/32")
+    with router.engine.transaction() as t:
+        t.delete_route(router.table, SITE)
+        t.add_route(router.table, SITE, t.add_adjacency("glean", table=router.table))
+        t.add_route(router.table, "203.0.113.5/32", router.new)
+    assert router.comes_through(1, "198.51.100.7")
+    assert router.comes_through(1, "203.0.113.5")
