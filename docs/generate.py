@@ -55,6 +55,7 @@ PACKAGES = {
     "control-sim": "control/sim",
     "fastpath": "fastpath",
     "fastpath-ports": "fastpath/ports",
+    "fastpath-simd": "fastpath/simd",
 }
 
 Block = Callable[[], str]

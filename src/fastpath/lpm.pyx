@@ -1,20 +1,23 @@
 """Longest-prefix match: what all algorithms share (the contract is in lpm.pxd).
 
 Transactions, the exact prefixes, and the Python side. How packets are matched is the algorithm's
-own file. One thread changes a table; lookups run between its transactions.
+own file. One thread changes a table.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
 
+from fastpath.simd.level import available
+
 from fastpath.address cimport (ADDRESS_OCTETS, address_width, has_host_bits, prefix_text,
                                read_address, read_prefix)
 from fastpath.prefix_store cimport (NH_LIMIT, slot_word, store_close, store_cover, store_get,
                                     store_keep, store_memory, store_open, store_put, store_remove,
                                     store_sorted, store_undo, word_length, word_nh)
+from fastpath.simd.level cimport level_of
 from fastpath.types cimport NH_DROP, NH_INVALID, nh_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
 cdef enum:
@@ -67,26 +70,20 @@ cdef class Lpm:
     cdef int begin(self) except -1:
         if self.is_open:
             raise RuntimeError("a transaction is open already")
-        self.is_open = True
-        self.broken = False
-        self.transaction_number += 1
+        self.start()
         return 0
 
     cdef int commit(self) except -1:
         self._require_open()
         if self.broken:
             raise RuntimeError("memory ran out in this transaction: roll it back")
-        self.publish()
-        store_keep(&self.prefixes)
-        self.is_open = False
+        self.finish(self.number + 1)
+        self.reclaim(self.number)
         return 0
 
     cdef int rollback(self) except -1:
         self._require_open()
-        self.revert()
-        store_undo(&self.prefixes)
-        self.routes = self.prefixes.count
-        self.is_open = False
+        self.abandon()
         return 0
 
     cdef int add(self, const uint8_t* prefix, int length, nh_t nh) except -1:
@@ -112,7 +109,24 @@ cdef class Lpm:
             raise MemoryError("no memory for a change of the routing table")
         return result
 
-    # -- changes, without the GIL ----------------------------------------------------------------
+    # -- the same without the GIL ----------------------------------------------------------------
+
+    cdef void start(self) noexcept nogil:
+        self.is_open = True
+        self.broken = False
+        self.transaction_number += 1
+
+    cdef void finish(self, uint64_t number) noexcept nogil:
+        self.publish(number)
+        store_keep(&self.prefixes)
+        self.number = number
+        self.is_open = False
+
+    cdef void abandon(self) noexcept nogil:
+        self.revert()
+        store_undo(&self.prefixes)
+        self.routes = self.prefixes.count
+        self.is_open = False
 
     cdef int insert(self, const uint8_t* prefix, int length, nh_t nh) noexcept nogil:
         cdef int new
@@ -168,7 +182,10 @@ cdef class Lpm:
                       int cover_length) noexcept nogil:
         return LPM_ABSTRACT
 
-    cdef void publish(self) noexcept nogil:
+    cdef void publish(self, uint64_t number) noexcept nogil:
+        pass
+
+    cdef void reclaim(self, uint64_t safe) noexcept nogil:
         pass
 
     cdef void revert(self) noexcept nogil:
@@ -176,6 +193,9 @@ cdef class Lpm:
 
     cdef size_t structure_memory(self) noexcept nogil:
         return 0
+
+    cdef lookup_fn variant(self, int level) noexcept nogil:
+        return NULL
 
     # -- Python ----------------------------------------------------------------------------------
 
@@ -236,6 +256,30 @@ cdef class Lpm:
         read_address(self.family, address, octets)
         self.fib.lookup(self.fib.version, octets, &nh, 1)
         return nh
+
+    def select(self, name: str) -> None:
+        """Makes lookups use one variant of the algorithm: a name in `fastpath.simd.available()`.
+
+        A table takes the best one by itself; this is for tests and comparisons. ValueError if the
+        machine cannot run it or the algorithm does not have it.
+        """
+        cdef lookup_fn lookup = self.variant(level_of(name))
+        if lookup == NULL:
+            raise ValueError(f"{type(self).__name__} has no variant {name!r} for this family")
+        self.fib.lookup = lookup
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that the algorithm has and this machine runs, the best one first."""
+        return tuple(name for name in available() if self.variant(level_of(name)) != NULL)
+
+    def lookup_entry(self) -> tuple[int, int]:
+        """Addresses of the lookup function and of the published version.
+
+        For programs that call `void f(const void* version, const uint8_t* keys, uint32_t* out,
+        int n)` themselves; both are good until the next change of the table or `select`.
+        """
+        return <size_t> self.fib.lookup, <size_t> self.fib.version
 
     def lookup_array(self, addresses):
         """Next hops (numpy uint32) of many addresses, without the GIL.

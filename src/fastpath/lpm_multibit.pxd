@@ -20,7 +20,10 @@ cdef enum:
 cdef struct root_t:
     const uint32_t* nodes               # base of the arena
     uint64_t stamp                      # transaction that made this version
-    uint8_t line[48]                    # entries begin on a cache line
+    root_t* older                       # in limbo: the version replaced before this one
+    uint64_t number                     # in limbo: under which this one was replaced
+    uint32_t replaced                   # in limbo: the nodes replaced with it, a list
+    uint8_t line[28]                    # entries begin on a cache line
     uint32_t entries[65536]
     uint8_t painted[65536]              # only updates look at it
 
@@ -36,6 +39,7 @@ cdef class Multibit(Lpm):
     cdef node_arena_t arena
     cdef root_t* root                   # the open transaction's, else the published one
     cdef root_t* spare                  # kept for the next transaction
+    cdef root_t* limbo                  # replaced versions, the last one first
     cdef uint32_t replaced              # nodes that the open transaction replaced, a list
 
     cdef root_t* _published(self) noexcept nogil
@@ -49,5 +53,5 @@ cdef class Multibit(Lpm):
     cdef int _change(self, const uint8_t* prefix, int length,
                      const paint_t* paint) noexcept nogil
     cdef void _collapse(self, const uint8_t* prefix, int length) noexcept nogil
-    cdef void _retire(self, root_t* root, uint32_t nodes) noexcept nogil
+    cdef void _release(self, root_t* root) noexcept nogil
     cdef void _keep_spare(self, root_t* root) noexcept nogil

@@ -7,9 +7,10 @@ one gives the leaves painted with its own length to its cover.
 """
 
 from fastpath.atomic cimport ATOMIC_RELEASE, atomic_store_pointer
-from fastpath.lpm cimport LPM_NO_MEMORY, Lpm
+from fastpath.lpm cimport LPM_NO_MEMORY, Lpm, lookup_fn
 from fastpath.node_arena cimport (NODE_ENTRIES, NODE_NONE, arena_close, arena_give, arena_memory,
                                   arena_open, arena_take, node_entries)
+from fastpath.simd.level cimport SIMD_PORTABLE
 from fastpath.types cimport INET, nh_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -67,15 +68,25 @@ cdef class Multibit(Lpm):
         if self.root == NULL:
             raise MemoryError("no memory for a routing table")
         self.root.nodes = self.arena.entries
-        self.fib.lookup = _lookup4 if family == INET else _lookup6
+        self.fib.lookup = self.variant(SIMD_PORTABLE)
         self.fib.version = self.root
 
     def __dealloc__(self):
+        cdef root_t* older
         if self.root != self._published():
             free(self._published())
+        while self.limbo != NULL:
+            older = self.limbo.older
+            free(self.limbo)
+            self.limbo = older
         free(self.root)
         free(self.spare)
         arena_close(&self.arena)
+
+    cdef lookup_fn variant(self, int level) noexcept nogil:
+        if level != SIMD_PORTABLE:
+            return NULL
+        return _lookup4 if self.family == INET else _lookup6
 
     cdef nh_t resolve(self, const uint8_t* address) noexcept nogil:
         cdef nh_t nh
@@ -94,14 +105,29 @@ cdef class Multibit(Lpm):
         self._collapse(prefix, length)
         return 0
 
-    cdef void publish(self) noexcept nogil:
+    cdef void publish(self, uint64_t number) noexcept nogil:
         cdef root_t* old = self._published()
-        cdef uint32_t nodes = self.replaced
         if self.root == old:
             return
+        old.number = number
+        old.replaced = self.replaced
+        old.older = self.limbo
+        self.limbo = old
         self.replaced = NODE_NONE
         atomic_store_pointer(&self.fib.version, self.root, ATOMIC_RELEASE)
-        self._retire(old, nodes)
+
+    cdef void reclaim(self, uint64_t safe) noexcept nogil:
+        cdef root_t** link = &self.limbo
+        cdef root_t* root
+        cdef root_t* older
+        while link[0] != NULL and link[0].number > safe:
+            link = &link[0].older
+        root = link[0]
+        link[0] = NULL
+        while root != NULL:
+            older = root.older
+            self._release(root)
+            root = older
 
     cdef void revert(self) noexcept nogil:
         cdef uint32_t node
@@ -115,7 +141,11 @@ cdef class Multibit(Lpm):
         self.root = self._published()
 
     cdef size_t structure_memory(self) noexcept nogil:
-        cdef int roots = 1 + (self.spare != NULL) + (self.root != self._published())
+        cdef size_t roots = 1 + (self.spare != NULL) + (self.root != self._published())
+        cdef const root_t* root = self.limbo
+        while root != NULL:
+            roots += 1
+            root = root.older
         return roots * sizeof(root_t) + arena_memory(&self.arena)
 
     # -- versions --------------------------------------------------------------------------------
@@ -123,12 +153,9 @@ cdef class Multibit(Lpm):
     cdef root_t* _published(self) noexcept nogil:
         return <root_t*> self.fib.version
 
-    cdef void _retire(self, root_t* root, uint32_t nodes) noexcept nogil:
-        """Takes back a version that was replaced, and its nodes that no other version reaches.
-
-        Readers run between the changes, on the same thread, so nobody looks at it any more. With
-        readers elsewhere this call has to wait until each of them has passed a burst boundary.
-        """
+    cdef void _release(self, root_t* root) noexcept nogil:
+        """Takes back a version that nobody looks at, and its nodes that no newer one reaches."""
+        cdef uint32_t nodes = root.replaced
         cdef uint32_t node
         while nodes != NODE_NONE:
             node = nodes

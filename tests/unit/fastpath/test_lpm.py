@@ -25,6 +25,7 @@ from lpm_cases import (
 )
 
 from fastpath.lpm import Lpm
+from fastpath.simd import available
 
 pytestmark = [
     pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.__name__),
@@ -235,3 +236,15 @@ def test_rollback_of_a_large_change_gives_memory_back(algorithm, family):
     with rolled_back(table):
         load(table, random_routes(family, 30, 6))
     assert table.memory == before
+
+
+def test_every_variant_is_chosen_by_its_name(algorithm, family):
+    table = algorithm(family)
+    assert table.variants
+    assert set(table.variants) <= set(available())
+    table.add_prefix(ROWS[family][1], 3)
+    for name in table.variants:
+        table.select(name)
+        assert table.lookup(INSIDE[family]) == 3
+    with pytest.raises(ValueError, match="variant 'abacus' is not one of"):
+        table.select("abacus")
