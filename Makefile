@@ -17,10 +17,11 @@ demo: $(BUILT)
 test: $(TOOLS)
 	$(BIN)/python -m pytest
 
-# Debian packages of third-party programs that the interoperation tests drive; needs root.
+# Debian packages of third-party programs that the interoperation tests drive, and of the DPDK that
+# benchmarks compare with; needs root.
 deps:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev
 
 interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop

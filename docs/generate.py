@@ -48,6 +48,7 @@ TABLES: dict[str, Table] = {
 
 PACKAGES = {
     "control": "control",
+    "control-bench": "control/bench",
     "control-dialout": "control/dialout",
     "control-l2tp": "control/l2tp",
     "control-ppp": "control/ppp",

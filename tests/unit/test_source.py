@@ -190,6 +190,7 @@ EDGES = {
         "control.l2tp.events",
         "fastpath",
     ),
+    "control.bench": ("control.bench", "control.errors", "control.version", "fastpath"),
     "control.cli": ("control", "fastpath"),
     "control.replay": ("control", "fastpath"),
 }
@@ -208,6 +209,7 @@ THIRD_PARTY = {
     "cffi": ("fastpath",),
     "numpy": (
         "fastpath",
+        "control.bench",
         "control.fastpath_dataplane",
         "control.replay",
         "control.sim.batch",

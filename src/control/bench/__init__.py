@@ -1,0 +1,1 @@
+"""`dialout bench`: what is measured, against which peers, and how it is told."""
