@@ -20,9 +20,9 @@ from control.l2tp.message import decode
 from control.sim import host
 from fastpath.dissect import dissect
 
-DATA_ROUNDS, CONTROL_ROUNDS = 150, 450
-"""14,400 data messages and 6,750 control messages."""
-LEAST = 20_000
+DATA_ROUNDS, CONTROL_ROUNDS = 750, 1_900
+"""72,000 data messages and 28,500 control messages."""
+LEAST = 100_000
 UNKNOWN = Remark("l2tp", "Vendor-Specific AVP data")
 IPV4 = 0x21
 
