@@ -1,55 +1,74 @@
 """The adjacency table: allocation by index; number 0 is always there and drops (no route)."""
 
+from fastpath.memory cimport map_zeroed, unmap
 from fastpath.types cimport NH_DROP, nh_t
-from libc.stdint cimport uint32_t
-from libc.stdlib cimport free
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
-from posix.stdlib cimport posix_memalign
 
 
-if sizeof(adjacency_t) != 128:
-    raise ImportError(f"adjacency_t has {sizeof(adjacency_t)} octets, not 128: two cache lines")
+if sizeof(adjacency_t) != 64:
+    raise ImportError(f"adjacency_t has {sizeof(adjacency_t)} octets, not 64: one cache line")
+if sizeof(adjacency_side_t) != 32:
+    raise ImportError(f"adjacency_side_t has {sizeof(adjacency_side_t)} octets, not 32")
 
 
 cdef class AdjacencyTable:
-    """A fixed number of adjacencies in one aligned block, so that indexes and addresses stay."""
+    """A fixed number of adjacencies in one block, so that indexes and addresses stay.
+
+    Plain next hops, of which there are few, get low indexes: a routing table can hold those in
+    fewer bits. Sessions and gleans get the others; each kind takes what the other leaves.
+    """
 
     def __cinit__(self, uint32_t capacity):
-        cdef void* block = NULL
         if capacity < 2 or capacity > 1 << 24:
             raise ValueError(f"adjacencies: {capacity} is outside 2..{1 << 24}")
-        if posix_memalign(&block, 64, capacity * sizeof(adjacency_t)):
-            raise MemoryError(f"no memory for {capacity} adjacencies")
-        self.at = <adjacency_t*>block
-        memset(self.at, 0, sizeof(adjacency_t))
-        self.at[NH_DROP].kind = ADJ_DROP
         self.capacity = capacity
-        self.used = 1
-        self._free = []
+        self.at = <adjacency_t*> map_zeroed(capacity * sizeof(adjacency_t), True)
+        self.side = <adjacency_side_t*> map_zeroed(capacity * sizeof(adjacency_side_t), False)
+        if self.at == NULL or self.side == NULL:
+            raise MemoryError(f"no memory for {capacity} adjacencies")
+        self.zone[0] = zone_t(NH_DROP + 1, min(capacity, <uint32_t> ZONE_PLAIN), NH_DROP)
+        self.zone[1] = zone_t(self.zone[0].end, capacity, NH_DROP)
+        self.at[NH_DROP].kind = ADJ_DROP
+        self.side[NH_DROP].state = SIDE_LIVE
 
     def __dealloc__(self):
-        free(self.at)
+        unmap(self.at, self.capacity * sizeof(adjacency_t))
+        unmap(self.side, self.capacity * sizeof(adjacency_side_t))
 
-    cdef nh_t allocate(self) except? 0:
-        """An unused index, cleared. Raises MemoryError when the table is full."""
-        cdef nh_t nh
-        if self._free:
-            nh = self._free.pop()
-        elif self.used < self.capacity:
-            nh = self.used
-            self.used += 1
-        else:
-            raise MemoryError(f"all {self.capacity} adjacencies are in use")
-        memset(&self.at[nh], 0, sizeof(adjacency_t))
+    cdef nh_t take(self, uint8_t kind) noexcept nogil:
+        cdef int first = kind == ADJ_SESSION or kind == ADJ_GLEAN
+        cdef zone_t* zone
+        cdef nh_t nh = NH_DROP
+        cdef int i
+        for i in range(ZONES):
+            zone = &self.zone[first ^ i]
+            if zone.free != NH_DROP:
+                nh = zone.free
+                zone.free = self.side[nh].next
+                break
+            if zone.used < zone.end:
+                nh = zone.used
+                zone.used += 1
+                break
+        if nh != NH_DROP:
+            memset(&self.at[nh], 0, sizeof(adjacency_t))
+            memset(&self.side[nh], 0, sizeof(adjacency_side_t))
+            self.at[nh].kind = kind
+            self.side[nh].state = SIDE_LIVE
         return nh
 
-    cdef int release(self, nh_t nh) except -1:
+    cdef void give(self, nh_t nh) noexcept nogil:
+        cdef zone_t* zone = &self.zone[nh >= self.zone[0].end]
         self.at[nh].kind = ADJ_FREE
-        self._free.append(nh)
-        return 0
+        self.side[nh].state = SIDE_FREE
+        self.side[nh].next = zone.free
+        zone.free = nh
 
-    cdef adjacency_t* get(self, nh_t nh) except NULL:
-        """The adjacency of an index. Raises KeyError if it names none."""
-        if nh >= self.used or self.at[nh].kind == ADJ_FREE:
+    cdef bint is_live(self, nh_t nh) noexcept nogil:
+        return nh < self.capacity and self.side[nh].state == SIDE_LIVE
+
+    cdef adjacency_t* get(self, object nh) except NULL:
+        if not 0 <= nh < self.capacity or not self.is_live(nh):
             raise KeyError(f"next hop {nh} is not an adjacency")
-        return &self.at[nh]
+        return &self.at[<nh_t> nh]

@@ -1,10 +1,21 @@
 # Ordered loads and stores (the compiler's __atomic built-ins) for what two threads may look at.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from * nogil:
+    int ATOMIC_RELAXED "__ATOMIC_RELAXED"
     int ATOMIC_ACQUIRE "__ATOMIC_ACQUIRE"
     int ATOMIC_RELEASE "__ATOMIC_RELEASE"
+    int ATOMIC_SEQ_CST "__ATOMIC_SEQ_CST"
+    void* atomic_load_pointer "__atomic_load_n"(const void** at, int order)
     void atomic_store_pointer "__atomic_store_n"(const void** at, const void* value, int order)
+    uint8_t atomic_load_u8 "__atomic_load_n"(const uint8_t* at, int order)
+    void atomic_store_u8 "__atomic_store_n"(uint8_t* at, uint8_t value, int order)
+    uint8_t atomic_or_u8 "__atomic_fetch_or"(uint8_t* at, uint8_t bits, int order)
+    uint8_t atomic_and_u8 "__atomic_fetch_and"(uint8_t* at, uint8_t bits, int order)
+    uint16_t atomic_add_u16 "__atomic_fetch_add"(uint16_t* at, uint16_t n, int order)
     uint32_t atomic_load_u32 "__atomic_load_n"(const uint32_t* at, int order)
     void atomic_store_u32 "__atomic_store_n"(uint32_t* at, uint32_t value, int order)
+    uint32_t atomic_exchange_u32 "__atomic_exchange_n"(uint32_t* at, uint32_t value, int order)
+    uint64_t atomic_load_u64 "__atomic_load_n"(const uint64_t* at, int order)
+    void atomic_store_u64 "__atomic_store_n"(uint64_t* at, uint64_t value, int order)

@@ -50,6 +50,12 @@ cdef inline uint16_t fold(uint64_t total) noexcept nogil:
     return be16toh(<uint16_t> total)
 
 
+# Ones' complement sum of words that were added in host order.
+cdef inline uint16_t carry(uint32_t total) noexcept nogil:
+    total = (total & 0xFFFF) + (total >> 16)
+    return <uint16_t> ((total & 0xFFFF) + (total >> 16))
+
+
 # The checksum of a running sum, host order.
 cdef inline uint16_t checksum_of(uint64_t total) noexcept nogil:
     return <uint16_t> ~fold(total)

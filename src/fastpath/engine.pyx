@@ -11,7 +11,7 @@ from fastpath.output cimport PORTS_MAX, Output, port_entry_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
-from fastpath.session cimport session_entry_t
+from fastpath.session cimport session_count_t
 from fastpath.transaction cimport Transaction
 from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6, NH_DROP, nh_t
@@ -250,7 +250,7 @@ cdef class Engine(Pipeline):
         add_count(self._output.counters, COUNTER_TRIGGERS_FLUSHED, sent)
         add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, waiting - sent)
         self._output.flush()
-        if a.flags & ADJ_HOLD and a.hold == key:
+        if a.flags & ADJ_HOLD and self.forwarding.adjacencies.side[<nh_t> nh].hold == key:
             a.flags &= ~<uint8_t>ADJ_HOLD
         self.triggers.finish(key)
         return sent
@@ -304,12 +304,14 @@ cdef class Engine(Pipeline):
     def session_counters(self, nh: int) -> SessionCounters:
         """What a session has carried. Raises KeyError for a next hop that is not a session."""
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
-        cdef session_entry_t* s
+        cdef session_count_t* received
+        cdef session_count_t* sent
         if a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} is not a session")
-        s = &self.forwarding.sessions.map.at[a.session]
-        return SessionCounters(s.packets, s.octets, a.packets, a.octets,
-                               max(s.last_ns, a.last_ns), s.refused)
+        received = &self._output.counts.received[a.session]
+        sent = &self._output.counts.sent[a.session]
+        return SessionCounters(received.packets, received.octets, sent.packets, sent.octets,
+                               max(received.last_ns, sent.last_ns), received.refused)
 
 
 cdef str _dotted(uint32_t address):

@@ -1,10 +1,13 @@
 """Routing tables, adjacencies and sessions of one engine."""
 
 from fastpath.address cimport ADDRESS_OCTETS, read_address
+from fastpath.memory cimport map_zeroed, unmap
 from fastpath.lpm_multibit cimport Multibit
 from fastpath.types cimport INET, INET6
 from fastpath.wire cimport load_be32
 from libc.stdint cimport uint8_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 
 
 cdef class Forwarding:
@@ -17,6 +20,10 @@ cdef class Forwarding:
         self._lpm = []
         self._names = []
         self.sources = {}
+        self.counting = 0
+
+    def __dealloc__(self):
+        free(self.counts)
 
     def add_table(self, name: str, address: str | None = None) -> int:
         """A new routing table, IPv4 and IPv6, empty.
@@ -43,6 +50,40 @@ cdef class Forwarding:
         self._names.append(name)
         self.tables += 1
         return self.tables - 1
+
+    cdef int count_in(self, session_counts_t* counts) except -1:
+        """Makes the arrays of a worker, which pages of unused sessions cost nothing of."""
+        cdef size_t size = self.sessions.capacity * sizeof(session_count_t)
+        cdef void* longer = realloc(self.counts, (self.counting + 1) * sizeof(session_counts_t))
+        if longer == NULL:
+            raise MemoryError("no memory for the counters of sessions")
+        self.counts = <session_counts_t*> longer
+        counts.size = size
+        counts.sent = <session_count_t*> map_zeroed(size, False)
+        counts.received = <session_count_t*> map_zeroed(size, False)
+        if counts.sent == NULL or counts.received == NULL:
+            raise MemoryError(f"no memory to count what {self.sessions.capacity} sessions carry")
+        self.counts[self.counting] = counts[0]
+        self.counting += 1
+        return 0
+
+    cdef void count_out(self, session_counts_t* counts) noexcept:
+        """Forgets the arrays of a worker, who gives their memory back."""
+        cdef int i
+        for i in range(self.counting):
+            if self.counts[i].sent == counts.sent:
+                self.counting -= 1
+                self.counts[i] = self.counts[self.counting]
+                break
+
+    cdef int release_session(self, session_t index) except -1:
+        """The index may name another session from now on, whose counters begin at zero."""
+        cdef int i
+        for i in range(self.counting):
+            memset(&self.counts[i].sent[index], 0, sizeof(session_count_t))
+            memset(&self.counts[i].received[index], 0, sizeof(session_count_t))
+        self.sessions.release(index)
+        return 0
 
     cdef int check_table(self, int table) except -1:
         if table < 0 or table >= self.tables:

@@ -3,7 +3,7 @@
 
 from fastpath.adjacency cimport adjacency_t
 from fastpath.counters cimport counters_t
-from fastpath.forwarding cimport Forwarding
+from fastpath.forwarding cimport Forwarding, session_counts_t
 from fastpath.icmp cimport bucket_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport capture_io, port_io
@@ -40,6 +40,8 @@ cdef class Output:
     cdef uint8_t _whole[65536]    # source of fragments
     cdef uint8_t* _arena
     cdef uint32_t _arena_used
+    cdef session_counts_t counts
+    cdef uint16_t _identification     # next one of outer packets that may be cut on their way
     cdef packet_t _extra[EXTRA_MAX]
     cdef int _extra_used
     cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil
@@ -49,6 +51,8 @@ cdef class Output:
     cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _own(self, packet_t* p) noexcept nogil
     cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil
+    cdef void _prepend(self, packet_t* p, adjacency_t* a, uint32_t header,
+                       uint8_t tos) noexcept nogil
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil
     cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil

@@ -1,7 +1,8 @@
 """The way out of the data plane: encapsulation, delivery, fragments, ICMP answers, transmit
 queues."""
 
-from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION
+from fastpath.adjacency cimport ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_SEQUENCE, ADJ_SESSION
+from fastpath.atomic cimport ATOMIC_RELAXED, atomic_add_u16
 from fastpath.counters cimport (
     COUNTER_ENCAPSULATED, COUNTER_FRAGMENTS, COUNTER_ICMP_LIMITED, COUNTER_ICMP_SENT,
     COUNTER_ICMP_UNROUTABLE, COUNTER_SENT, COUNTER_SENT_OCTETS, COUNTER_SEND_REFUSED,
@@ -9,8 +10,10 @@ from fastpath.counters cimport (
 from fastpath.encap cimport decrement_ttl, prepend
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
 from fastpath.icmp cimport bucket_init, bucket_take, icmp_echo_reply, icmp_error
+from fastpath.memory cimport unmap
 from fastpath.packet cimport LINK_IPV4, PKT_GENERATED, PKT_READONLY
 from fastpath.ports.capture_output cimport CaptureWriter
+from fastpath.session cimport session_count_t
 from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
@@ -37,6 +40,7 @@ cdef class Output:
         self.record = np.zeros(1, dtype=DTYPE)
         self.counters = <counters_t*><size_t>self.record.ctypes.data
         memset(self.port, 0, sizeof(self.port))
+        forwarding.count_in(&self.counts)
         bucket_init(&self.errors, error_rate, error_rate)
         bucket_init(&self.echoes, echo_rate, echo_rate)
         self.ports = 0
@@ -47,6 +51,10 @@ cdef class Output:
 
     def __dealloc__(self):
         free(self._arena)
+        if self._forwarding is not None:
+            self._forwarding.count_out(&self.counts)
+        unmap(self.counts.sent, self.counts.size)
+        unmap(self.counts.received, self.counts.size)
 
     def set_capture(self, CaptureWriter recorder) -> None:
         """Records every packet that passes, None: none. The caller keeps the recorder alive."""
@@ -74,7 +82,7 @@ cdef class Output:
 
     cdef int forward_held(self, packet_t* p, adjacency_t* a, uint64_t now) noexcept nogil:
         """A packet that waited in a trigger buffer, counted when it came. 0: it may not go on."""
-        p.table = a.table
+        p.table = self._forwarding.sessions.map.at[a.session].table
         p.ts = now
         if self._pass(p, a) != REASON_NONE:
             return 0
@@ -133,18 +141,33 @@ cdef class Output:
         return reason
 
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil:
+        cdef session_count_t* count
         if a.kind == ADJ_SESSION:
-            a.packets += 1
-            a.octets += p.len
-            a.last_ns = p.ts
+            count = &self.counts.sent[a.session]
+            count.packets += 1
+            count.octets += p.len
+            count.last_ns = p.ts
             add_count(self.counters, COUNTER_ENCAPSULATED, 1)
-            prepend(a, p, a.rewrite_len, p.data[1])
+            self._prepend(p, a, a.rewrite_len, p.data[1])
         self._queue(p, a.port)
 
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil:
         """A PPP frame that brings its own PPP header, inside a session."""
-        prepend(a, p, a.rewrite_len - a.ppp_len, 0)
+        self._prepend(p, a, a.rewrite_len - a.ppp_len, 0)
         self._queue(p, a.port)
+
+    cdef void _prepend(self, packet_t* p, adjacency_t* a, uint32_t header,
+                       uint8_t tos) noexcept nogil:
+        """Encapsulates. A packet that nobody may cut needs no identification (RFC 6864 4.1)."""
+        cdef uint16_t identification = 0
+        cdef uint16_t sequence = 0
+        if not a.flags & ADJ_DONT_FRAGMENT:
+            identification = self._identification
+            self._identification += 1
+        if a.flags & ADJ_SEQUENCE:
+            sequence = atomic_add_u16(&self._forwarding.sessions.map.at[a.session].sequence, 1,
+                                      ATOMIC_RELAXED)
+        prepend(a, p, header, tos, identification, sequence)
 
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil:
         """Counts a received packet as dropped. The answer to it, if any, was sent before."""

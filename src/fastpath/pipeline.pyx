@@ -17,7 +17,7 @@ from fastpath.packet cimport PKT_DECAPPED
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.ports.port cimport port_io
 from fastpath.ring cimport punt_t
-from fastpath.session cimport session_entry_t, session_owns
+from fastpath.session cimport session_count_t, session_entry_t, session_owns
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
 from fastpath.prefix_store cimport prefix_store_t, store_cover, store_get
 from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
@@ -187,7 +187,7 @@ cdef class Pipeline:
         cdef const prefix_store_t* routes = self.forwarding.table[p.table].exact4
         cdef uint8_t kind = self.forwarding.adjacencies.at[found].kind
         cdef int length = 32
-        if session.sources_len == 0 or kind == ADJ_LOCAL or kind == ADJ_IP:
+        if session.sources == NULL or kind == ADJ_LOCAL or kind == ADJ_IP:
             return False
         if store_get(routes, source, length) == NH_INVALID:
             store_cover(routes, source, length, &length)
@@ -198,22 +198,24 @@ cdef class Pipeline:
         """Carries the verdict out."""
         cdef adjacency_t* a = &self.forwarding.adjacencies.at[p.nh]
         cdef uint32_t waiting = self.triggers.total.enqueued
-        cdef session_entry_t* session
+        cdef uint64_t hold
+        cdef session_count_t* count
         if p.flags & PKT_DECAPPED:
-            session = &self.forwarding.sessions.map.at[p.session]
+            count = &self._output.counts.received[p.session]
             if p.verdict == VERDICT_DROP:
-                session.refused += 1
+                count.refused += 1
             else:
                 add_count(self._output.counters, COUNTER_DECAPSULATED, 1)
-                session.packets += 1
-                session.octets += p.len
-                session.last_ns = p.ts
+                count.packets += 1
+                count.octets += p.len
+                count.last_ns = p.ts
         if p.verdict == VERDICT_FORWARD:
-            if a.flags & ADJ_HOLD and not self.triggers.is_live(a.hold):
+            hold = self.forwarding.adjacencies.side[p.nh].hold if a.flags & ADJ_HOLD else 0
+            if a.flags & ADJ_HOLD and not self.triggers.is_live(hold):
                 # The key was forgotten, so no flush will end the hold.
                 a.flags &= ~<uint8_t>ADJ_HOLD
             if a.flags & ADJ_HOLD:
-                self._trigger(p, self.triggers.offer_tail(p, a.hold), waiting)
+                self._trigger(p, self.triggers.offer_tail(p, hold), waiting)
             else:
                 self._output.forward(p, a)
         elif p.verdict == VERDICT_DELIVER:

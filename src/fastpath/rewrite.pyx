@@ -6,6 +6,7 @@ Layout: IPv4 (RFC 791) | UDP (RFC 768) | L2TP data header with L, and S if seque
 """
 
 from fastpath.adjacency cimport ADJ_DONT_FRAGMENT, ADJ_SEQUENCE, REWRITE_MAX, adjacency_t
+from fastpath.checksum cimport carry
 from fastpath.wire cimport load_be16, store_be16, store_be32
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
@@ -15,6 +16,7 @@ cdef int build_rewrite(adjacency_t* a, outer_t* o) noexcept nogil:
     cdef uint8_t* ip = a.rewrite
     cdef uint8_t* l2tp = ip + 28
     cdef uint32_t n = 36
+    cdef uint32_t addresses
     memset(ip, 0, REWRITE_MAX)
     ip[0] = 0x45
     ip[1] = o.tos
@@ -42,9 +44,8 @@ cdef int build_rewrite(adjacency_t* a, outer_t* o) noexcept nogil:
         ip[n + a.ppp_len + 1] = 0x21
         a.ppp_len += 2
     a.rewrite_len = <uint8_t>(n + a.ppp_len)
+    addresses = load_be16(ip + 12) + load_be16(ip + 14) + load_be16(ip + 16) + load_be16(ip + 18)
     # TOS is left out of the sum: encap adds the word it writes.
-    a.ip_sum = 0x4500 + load_be16(ip + 6) + load_be16(ip + 8)
-    a.ip_sum += load_be16(ip + 12) + load_be16(ip + 14) + load_be16(ip + 16) + load_be16(ip + 18)
-    a.udp_sum = load_be16(ip + 12) + load_be16(ip + 14) + load_be16(ip + 16) + load_be16(ip + 18)
-    a.udp_sum += 17 + o.local_port + o.peer_port
+    a.ip_sum = carry(0x4500 + load_be16(ip + 6) + load_be16(ip + 8) + addresses)
+    a.udp_sum = carry(addresses + 17 + o.local_port + o.peer_port)
     return 0

@@ -8,6 +8,22 @@ cdef struct source_t:         # a prefix, host byte order
     uint32_t address
     uint32_t mask
 
+# What the peer of a session may send from, beside what is routed to it.
+cdef struct sources_t:
+    uint64_t since            # reserved
+    const sources_t* before
+    uint32_t count
+    uint32_t spare            # so that the prefixes are the end of it, without a gap
+    source_t prefix[1]        # `count` of them
+
+# What a session has carried one way. Each worker has its own, by index of the session.
+cdef struct session_count_t:  # 32 octets
+    uint64_t packets          # sent, or received and accepted
+    uint64_t octets           # inner IP octets of those
+    uint64_t last_ns          # engine time of the last one
+    uint64_t refused          # received inner packets that were dropped
+
+# local peer | ports | ids | nh | table filter | sequence | born died | sources
 cdef struct session_entry_t:  # 64 octets, one cache line
     uint32_t local            # our tunnel address, host byte order
     uint32_t peer             # the LAC's address, host byte order
@@ -17,12 +33,13 @@ cdef struct session_entry_t:  # 64 octets, one cache line
     uint16_t session
     nh_t nh                   # its adjacency: where its inner sources must be routed to
     table_t table             # routing table of its inner packets
-    uint16_t sources_len      # prefixes at `sources`
-    uint64_t packets          # received and accepted
-    uint64_t octets           # inner IP octets of those
-    uint64_t last_ns
-    uint64_t refused          # inner packets dropped
-    const source_t* sources   # what the peer may send from, beside what is routed to it
+    uint16_t filter           # rules that inner packets must pass; 0 = none
+    uint16_t sequence         # next Ns sent; workers share it
+    uint16_t spare
+    uint64_t born             # reserved
+    uint64_t died
+    const sources_t* sources  # NULL: none
+    uint8_t unused[8]
 
 cdef inline uint64_t session_key(uint32_t local, uint16_t tunnel, uint16_t session) noexcept nogil:
     return (<uint64_t>local << 32) | (<uint64_t>tunnel << 16) | session
@@ -52,10 +69,13 @@ cdef inline session_t session_find(session_map_t* map, uint64_t key) noexcept no
 cdef inline bint session_owns(const session_entry_t* entry, uint32_t address,
                               uint32_t least) noexcept nogil:
     """Whether an inner source is in a prefix of the session's own with at least this mask."""
-    cdef int i
-    for i in range(entry.sources_len):
-        if (entry.sources[i].mask >= least
-                and address & entry.sources[i].mask == entry.sources[i].address):
+    cdef const sources_t* sources = entry.sources
+    cdef uint32_t i
+    if sources == NULL:
+        return False
+    for i in range(sources.count):
+        if (sources.prefix[i].mask >= least
+                and address & sources.prefix[i].mask == sources.prefix[i].address):
             return True
     return False
 

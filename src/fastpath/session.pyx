@@ -9,6 +9,8 @@ from posix.stdlib cimport posix_memalign
 
 if sizeof(session_entry_t) != 64:
     raise ImportError(f"session_entry_t has {sizeof(session_entry_t)} octets, not 64: a cache line")
+if sizeof(session_count_t) != 32:
+    raise ImportError(f"session_count_t has {sizeof(session_count_t)} octets, not 32")
 
 
 cdef class SessionTable:

@@ -10,10 +10,11 @@ from fastpath.adjacency cimport (
     adjacency_t)
 from fastpath.forwarding cimport Forwarding
 from fastpath.rewrite cimport build_rewrite, outer_t
-from fastpath.session cimport session_entry_t, source_t
-from fastpath.types cimport DATAGRAM_MAX, INET
+from fastpath.session cimport session_entry_t, source_t, sources_t
+from fastpath.types cimport DATAGRAM_MAX, INET, nh_t
 from fastpath.wire cimport load_be32
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 cdef enum:
     TOS_COPY = -1             # outer TOS octet is the inner one
@@ -31,12 +32,16 @@ def check_form(int peer_tunnel, int peer_session, int mtu) -> None:
 
 
 def source_octets(prefixes) -> bytes:
-    """IPv4 prefixes as the source_t array that a session entry points to."""
-    cdef bytearray octets = bytearray()
+    """IPv4 prefixes as the sources_t that a session entry points to."""
+    cdef sources_t head
+    cdef bytearray octets
     cdef source_t source
     cdef uint8_t[ADDRESS_OCTETS] address
     cdef int length
     check_range("number of sources", len(prefixes), 0, 0xFFFF)
+    memset(&head, 0, sizeof(head))
+    head.count = len(prefixes)
+    octets = bytearray((<char*> &head)[:sizeof(sources_t) - sizeof(source_t)])
     for prefix in prefixes:
         length = read_prefix(INET, prefix, address)
         source.address = load_be32(address)
@@ -86,13 +91,12 @@ def apply_form(Forwarding f, nh, peer_tunnel, peer_session, mtu, acfc, pfc, sequ
 
 def apply_hold(Forwarding f, nh, key) -> None:
     cdef adjacency_t* a = f.adjacencies.get(nh)
-    a.hold = key
+    f.adjacencies.side[<nh_t> nh].hold = key
     a.flags |= ADJ_HOLD
 
 
 def apply_sources(Forwarding f, nh, bytes octets) -> None:
     cdef session_entry_t* entry = &f.sessions.map.at[f.adjacencies.get(nh).session]
     cdef const char* data = octets
-    entry.sources = <const source_t*> data
-    entry.sources_len = <uint16_t> (len(octets) // sizeof(source_t))
+    entry.sources = <const sources_t*> data
     f.sources[nh] = octets      # keeps what the entry points to

@@ -15,6 +15,7 @@ cdef class Transaction:
     cdef dict _deleted            # nh -> key of a session that was committed, or None
     cdef list _staged             # functions applied at commit; they cannot fail
     cdef Lpm _lpm(self, int table, int family)
+    cdef nh_t _take(self, int kind) except 0
     cdef int _check_open(self) except -1
     cdef nh_t _session_at(self, key) except? 0
     cdef int _check_next_hop(self, nh) except -1

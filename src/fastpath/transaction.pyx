@@ -6,7 +6,8 @@ routes are published, table by table, between two bursts.
 
 from fastpath.address cimport ADDRESS_OCTETS, read_address, read_prefix
 from fastpath.adjacency cimport (
-    ADJ_DROP, ADJ_GLEAN, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
+    ADJ_DROP, ADJ_GLEAN, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, AdjacencyTable,
+    adjacency_t)
 from fastpath.session cimport session_entry_t, session_find, session_key
 from fastpath.session_change cimport outer_tos, shape
 from fastpath.types cimport (
@@ -130,11 +131,10 @@ cdef class Transaction:
             raise ValueError(f"mtu {mtu} is not 68..{DATAGRAM_MAX}")
         self._forwarding.check_table(table)
         check_range("port", port, 0, PORT_INVALID)
-        nh = self._forwarding.adjacencies.allocate()
+        nh = self._take(_KINDS[kind])
         a = &self._forwarding.adjacencies.at[nh]
-        a.kind = _KINDS[kind]
         a.flags = ADJ_TUNNEL if tunnel else 0
-        a.table = table
+        self._forwarding.adjacencies.side[nh].table = table
         a.port = port
         a.mtu = mtu
         a.session = SESSION_INVALID
@@ -174,14 +174,13 @@ cdef class Transaction:
             raise ValueError(f"tunnel {tunnel} session {session} at {local[0]} is in use")
         index = self._forwarding.sessions.allocate()
         try:
-            nh = self._forwarding.adjacencies.allocate()
+            nh = self._take(ADJ_SESSION)
         except MemoryError:
             self._forwarding.sessions.release(index)
             raise
         a = &self._forwarding.adjacencies.at[nh]
-        a.kind = ADJ_SESSION
         a.session = index
-        a.table = table
+        self._forwarding.adjacencies.side[nh].table = table
         a.port = port
         entry = &self._forwarding.sessions.map.at[index]
         entry.local = load_be32(ours)
@@ -253,7 +252,7 @@ cdef class Transaction:
                 if lpm.broken:
                     raise MemoryError("memory ran out in this transaction")
             for nh in self._deleted:
-                left = (self._forwarding.adjacencies.get(nh).references
+                left = (self._forwarding.adjacencies.side[<nh_t> nh].references
                         + self._references.get(nh, 0))
                 if left:
                     raise ValueError(f"next hop {nh} is deleted, but {left} routes lead to it")
@@ -272,7 +271,7 @@ cdef class Transaction:
         cdef adjacency_t* a
         cdef Lpm lpm
         for nh, change in self._references.items():
-            f.adjacencies.at[nh].references += <int>change
+            f.adjacencies.side[<nh_t> nh].references += <int>change
         for nh, key in self._deleted.items():
             if key is not None:
                 f.sessions.remove(f.adjacencies.at[nh].session)
@@ -286,8 +285,8 @@ cdef class Transaction:
             a = &f.adjacencies.at[nh]
             if a.kind == ADJ_SESSION:
                 f.sources.pop(nh, None)
-                f.sessions.release(a.session)
-            f.adjacencies.release(nh)
+                f.release_session(a.session)
+            f.adjacencies.give(nh)
         self._open = False
         self._close()
         return 0
@@ -300,10 +299,17 @@ cdef class Transaction:
         for nh in self._new_adjacencies:
             if f.adjacencies.at[nh].kind == ADJ_SESSION:
                 f.sessions.release(f.adjacencies.at[nh].session)
-            f.adjacencies.release(nh)
+            f.adjacencies.give(nh)
         self._open = False
         self._close()
         return 0
+
+    cdef nh_t _take(self, int kind) except 0:
+        cdef AdjacencyTable adjacencies = self._forwarding.adjacencies
+        cdef nh_t nh = adjacencies.take(kind)
+        if nh == NH_DROP:
+            raise MemoryError(f"all {adjacencies.capacity} adjacencies are in use")
+        return nh
 
     cdef int _check_open(self) except -1:
         if not self._open:

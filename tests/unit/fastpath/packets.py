@@ -78,7 +78,7 @@ class Outer:
     df: bool = True
 
     def around(self, packet: bytes, *, ident: int = 0, ns: int = 0) -> bytes:
-        """What carries an inner IP packet, as it leaves, to the LAC."""
+        """What carries an inner IP packet, as it leaves, to the LAC; `ident` without DF only."""
         ppp = (b"" if self.acfc else b"\xff\x03") + (b"\x21" if self.pfc else b"\x00\x21")
         tos = packet[1] if self.tos is None else self.tos
         return self.carry(ppp + packet, ident=ident, ns=ns, tos=tos)
@@ -95,7 +95,7 @@ class Outer:
             *self.local,
             *self.peer,
             data_header.encode(header, frame),
-            identification=ident,
+            identification=0 if self.df else ident,  # RFC 6864 4.1
             tos=tos,
             dont_fragment=self.df,
         )
