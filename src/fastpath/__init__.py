@@ -5,6 +5,7 @@ from fastpath.lpm_multibit import Multibit
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
 from fastpath.ports.pcapng_writer import PcapngWriter
+from fastpath.ports.pool import PoolPort
 from fastpath.verdict import REASONS, VERDICTS
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Multibit",
     "PcapPort",
     "PcapngWriter",
+    "PoolPort",
     "Punt",
     "SessionCounters",
 ]

@@ -4,14 +4,17 @@ These are Python faces of the inlines that the engine runs, not a second impleme
 count octets from the start of the argument. Drop reasons are the names of verdict.REASONS.
 """
 
-from fastpath.checksum cimport adjust16, checksum_of, ipv4_header_ok, sum_octets
+from fastpath.checksum cimport (
+    SUM_BLOCK, adjust16, checksum_of, ipv4_header_ok, sum_blocks_by, sum_octets, sum_short)
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
 from fastpath.icmp cimport ICMP_ERROR_MAX, bucket_init, bucket_t, bucket_take
 from fastpath.icmp cimport icmp_echo_reply as _icmp_echo_reply, icmp_error as _icmp_error
+from fastpath.mss cimport cut_mss as _cut_mss
 from fastpath.packet cimport packet_t
 from fastpath.parse cimport (
     l2tp_t, parse_ip, parse_l2tp, parse_link, parse_ppp, parse_udp, udp_t, verify_udp)
 from fastpath.ports.linktype cimport link_number
+from fastpath.simd.level cimport level_of
 from fastpath.types cimport DATAGRAM_MAX, INET
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport (
@@ -123,9 +126,23 @@ def ppp_header(bytes data not None) -> dict | str:
     return {"protocol": protocol, "payload": header} if reason == REASON_NONE else REASONS[reason]
 
 
-def checksum(bytes data not None) -> int:
-    """The Internet checksum of octets (RFC 1071)."""
-    return checksum_of(sum_octets(data, len(data), 0))
+def checksum(bytes data not None, variant: str | None = None) -> int:
+    """The Internet checksum of octets (RFC 1071), by one of simd.available() if it is named."""
+    cdef const uint8_t* octets = data
+    cdef uint32_t blocks = <uint32_t> (len(data) // SUM_BLOCK)
+    cdef uint32_t at = blocks * SUM_BLOCK
+    if variant is None:
+        return checksum_of(sum_octets(octets, len(data), 0))
+    return checksum_of(sum_short(octets + at, <uint32_t> len(data) - at,
+                                 sum_blocks_by(level_of(variant), octets, blocks)))
+
+
+def cut_mss(bytes packet not None, uint16_t mss) -> tuple[bytes, int]:
+    """An IPv4 packet with the MSS of its SYN cut to `mss` at the most, and how many were cut."""
+    cdef bytearray ours = bytearray(packet)
+    cdef uint8_t[::1] octets = ours
+    cdef int cut = _cut_mss(&octets[0], len(packet), mss)
+    return bytes(ours), cut
 
 
 def header_checksum_ok(bytes header not None) -> bool:

@@ -176,6 +176,11 @@ cdef class Engine(Pipeline):
         """One burst from each port. Returns how many packets were handled."""
         return sum(max(0, self.poll(i, until_ns=until_ns)) for i in range(self._output.ports))
 
+    def entry(self) -> tuple[int, int]:
+        """How C code takes a burst: the address of `int poll(void* worker, int port, int most)`,
+        which needs no GIL, and the worker to pass. Valid as long as this object lives."""
+        return <size_t>&poll_entry, <size_t><void*>self
+
     # Control --------------------------------------------------------------------------------
 
     def punts(self, int most=1024) -> list[Punt]:
@@ -312,6 +317,10 @@ cdef class Engine(Pipeline):
         sent = &self._output.counts.sent[a.session]
         return SessionCounters(received.packets, received.octets, sent.packets, sent.octets,
                                max(received.last_ns, sent.last_ns), received.refused)
+
+
+cdef int poll_entry(void* worker, int port, int most) noexcept nogil:
+    return (<Engine>worker)._poll(port, most, UINT64_MAX)
 
 
 cdef str _dotted(uint32_t address):

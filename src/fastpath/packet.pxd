@@ -22,6 +22,7 @@ cdef enum:
     PKT_READONLY = 1          # `data` may not be written and has no headroom (a capture's mapping)
     PKT_DECAPPED = 2          # came out of an L2TP session: `session` is the one it came by
     PKT_GENERATED = 4         # made by the slow path or by control, not received
+    PKT_TRUSTED = 8           # card or kernel found the checksum of its transport header right
 
 # Layout (64 octets):  data frame ts | len frame_len wire_len nh session | l3 l4 headroom table
 # port | 6 x u8

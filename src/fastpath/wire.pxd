@@ -157,6 +157,10 @@ cdef packed struct icmp_h:
 cdef enum:
     UDP_HEADER = 8
     TCP_HEADER = 20
+    TCP_SYN = 0x02                # of the octet of flags
+    TCPOPT_END = 0                # option kinds (RFC 9293 3.1)
+    TCPOPT_NOP = 1
+    TCPOPT_MSS = 2
     ICMP_HEADER = 8
 
     L2TP_PORT = 1701
