@@ -36,7 +36,7 @@ cdef struct adjacency_t:      # 64 octets
     session_t session         # SESSION: its entry in the session table
     uint8_t rewrite[REWRITE_MAX]
     uint16_t ip_sum           # outer IP header without length, identification, TOS and checksum
-    uint16_t udp_sum          # outer addresses, protocol and ports
+    uint16_t udp_sum          # outer addresses, protocol, ports, L2TP header without length and Ns
     uint16_t filter           # rules that packets leaving by it must pass; 0 = none
     uint16_t mss              # TCP segments announced to be larger are cut to it; 0 = none are
 

@@ -1,10 +1,14 @@
-from fastpath.packet cimport packet_t
-from fastpath.pipeline cimport Pipeline
-from libc.stdint cimport uint32_t
+from fastpath.forwarding cimport Forwarding
+from fastpath.trigger cimport TriggerTable
+from fastpath.worker cimport Worker, order_t
 
-cdef class Engine(Pipeline):
-    cdef list _ports
+cdef class Engine:
+    cdef readonly Forwarding forwarding
+    cdef readonly TriggerTable triggers
+    cdef readonly Worker worker       # number 0, which Python drives by the engine
+    cdef list _workers
+    cdef list _tables                 # routing table of each port, by index
+    cdef tuple _options               # of each worker
     cdef object _recorder
     cdef object _transaction
-    cdef void _record_dropped(self, packet_t* p) noexcept nogil
-    cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil
+    cdef int _give(self, order_t* order, now_ns) except -1

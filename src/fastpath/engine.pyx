@@ -1,14 +1,10 @@
-"""The engine: a data plane as Python sees it. One thread, bursts in, verdicts and packets out."""
+"""The engine: a data plane as Python sees it. Bursts in, verdicts and packets out."""
 
 from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
-from fastpath.adjacency cimport ADJ_HOLD, ADJ_IP, ADJ_SESSION, adjacency_t
-from fastpath.counters cimport (
-    COUNTER_INJECTED, COUNTER_TRIGGERS_DROPPED, COUNTER_TRIGGERS_FLUSHED,
-    add_count)
+from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
 from fastpath.forwarding cimport Forwarding
 from fastpath.lpm cimport fib_t
-from fastpath.output cimport PORTS_MAX, Output, port_entry_t
-from fastpath.packet cimport packet_t
+from fastpath.output cimport PORTS_MAX
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
 from fastpath.session cimport session_count_t
@@ -17,18 +13,19 @@ from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6, NH_DROP, nh_t
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport store_be32
-from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, Worker, order_t
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
 
 from typing import NamedTuple
 
 import numpy as np
 
+from fastpath.counters import DTYPE
 from fastpath.verdict import REASONS, VERDICTS
 
 cdef enum:
-    SIGNAL_STEP = 1 << 18     # packets between two looks at signals: some 10 ms
+    WORKERS_MAX = 64
 
 
 class Punt(NamedTuple):
@@ -59,12 +56,12 @@ class SessionCounters(NamedTuple):
     """Inner packets that were dropped."""
 
 
-cdef class Engine(Pipeline):
-    """A data plane. Everything is called on one thread.
+cdef class Engine:
+    """A data plane. Control calls it on one thread; its workers may run on others.
 
     adjacencies, sessions: capacity; stop_on_event: a poll ends behind the first packet that the
     control plane has to hear of, as virtual time needs it; error_rate, echo_rate: ICMP errors and
-    echo replies a second.
+    echo replies a second, of each worker; punt_ring: octets of each worker's ring.
     """
 
     def __cinit__(self, *, adjacencies=131072, sessions=65536, punt_ring=1 << 20,
@@ -72,11 +69,11 @@ cdef class Engine(Pipeline):
                   seed=0):
         self.forwarding = Forwarding(adjacencies, sessions)
         self.triggers = TriggerTable(trigger_keys, seed=seed)
-        self._output = Output(self.forwarding, error_rate, echo_rate)
-        self._punts = PuntRing(punt_ring)
-        self._ports = []
-        self._stop_on_event = stop_on_event
-        self._now = 0
+        self._tables = []
+        self._options = (self.forwarding, error_rate, echo_rate, self.triggers, punt_ring,
+                         stop_on_event, self._tables)
+        self.worker = Worker(*self._options)
+        self._workers = [self.worker]
 
     # Set-up ---------------------------------------------------------------------------------
 
@@ -86,20 +83,26 @@ cdef class Engine(Pipeline):
 
     def attach(self, Port port not None, int table) -> int:
         """Takes packets of `port` into a table, and lets adjacencies send to it. Returns its
-        index."""
+        index. It is worker 0 that uses `port`; others bring a Port of their own for the index."""
         self.forwarding.check_table(table)
-        if len(self._ports) == PORTS_MAX:
+        if len(self._tables) == PORTS_MAX:
             raise MemoryError(f"all {PORTS_MAX} ports are in use")
-        self._output.port[len(self._ports)].io = &port.io
-        self._output.port[len(self._ports)].table = table
-        self._ports.append(port)
-        self._output.ports = len(self._ports)
-        return len(self._ports) - 1
+        self._tables.append(table)
+        self.worker.attach(len(self._tables) - 1, port)
+        return len(self._tables) - 1
+
+    def add_worker(self) -> Worker:
+        """One more worker, for a thread of its own. MemoryError beyond 64."""
+        if len(self._workers) == WORKERS_MAX:
+            raise MemoryError(f"all {WORKERS_MAX} workers are in use")
+        worker = Worker(*self._options)
+        self._workers.append(worker)
+        return worker
 
     def set_capture(self, recorder) -> None:
-        """Records every packet once: as it left, or as received if it went no further. None ends
-        it."""
-        self._output.set_capture(recorder)
+        """Records every packet of worker 0 once: as it left, or as received if it went no further.
+        None ends it."""
+        self.worker.set_capture(recorder)
         self._recorder = recorder
 
     def transaction(self) -> Transaction:
@@ -129,74 +132,42 @@ cdef class Engine(Pipeline):
     @property
     def now_ns(self) -> int:
         """Time of the packet handled last, or as the control plane said since."""
-        return self._now
+        return self.worker._now
 
     # Packets --------------------------------------------------------------------------------
 
     def poll(self, int port, int most=BURST_MAX, until_ns: int | None = None) -> int:
-        """One burst of at most `most` packets, none later than `until_ns`, from one port.
-
-        Returns how many packets were handled, -1 if the port is damaged (see its error()).
-        """
-        cdef uint64_t until = UINT64_MAX if until_ns is None else until_ns
-        cdef int n
-        if port < 0 or port >= self._output.ports:
-            raise KeyError(f"port {port} is not attached; there are {self._output.ports}")
-        if most < 1 or most > BURST_MAX:
-            raise ValueError(f"most {most} is not 1..{BURST_MAX}")
-        with nogil:
-            n = self._poll(port, most, until)
-        return n
+        """A burst for worker 0; see Worker.poll."""
+        return self.worker.poll(port, most, until_ns)
 
     def run(self, int port, until_ns: int | None = None, limit: int | None = None) -> int:
-        """Bursts from one port until it has no packet at or before `until_ns`, a punt or an
-        admitted trigger waits for the control plane, or `limit` packets were handled.
-
-        Returns and raises as poll(); a signal whose handler raises ends it between two bursts.
-        """
-        cdef uint64_t until = UINT64_MAX if until_ns is None else until_ns
-        cdef uint64_t left = UINT64_MAX if limit is None else limit
-        cdef uint64_t done = 0
-        cdef int64_t n
-        if port < 0 or port >= self._output.ports:
-            raise KeyError(f"port {port} is not attached; there are {self._output.ports}")
-        while left > 0:
-            with nogil:
-                n = self._run(port, until, min(left, <uint64_t>SIGNAL_STEP))
-            if n <= 0:
-                return n if done == 0 else done
-            done += n
-            left -= n
-            if n < SIGNAL_STEP or self._events:
-                break
-            PyErr_CheckSignals()
-        return done
+        """Bursts for worker 0; see Worker.run."""
+        return self.worker.run(port, until_ns, limit)
 
     def step(self, until_ns: int | None = None) -> int:
-        """One burst from each port. Returns how many packets were handled."""
-        return sum(max(0, self.poll(i, until_ns=until_ns)) for i in range(self._output.ports))
+        """One burst from each port for worker 0. Returns how many packets were handled."""
+        return sum(max(0, self.poll(i, until_ns=until_ns)) for i in range(len(self._tables)))
 
     def entry(self) -> tuple[int, int]:
-        """How C code takes a burst: the address of `int poll(void* worker, int port, int most)`,
-        which needs no GIL, and the worker to pass. Valid as long as this object lives."""
-        return <size_t>&poll_entry, <size_t><void*>self
+        """How C code takes a burst for worker 0; see Worker.entry."""
+        return self.worker.entry()
 
     # Control --------------------------------------------------------------------------------
 
     def punts(self, int most=1024) -> list[Punt]:
-        """Up to `most` packets for the control plane, oldest first."""
-        cdef punt_t* record
+        """Up to `most` packets for the control plane, oldest first, worker by worker."""
+        cdef const punt_t* record
+        cdef PuntRing ring
+        cdef Worker worker
         cdef list out = []
-        while len(out) < most:
-            record = self._punts.peek()
-            if record == NULL:
-                break
-            data = (<uint8_t*>record)[sizeof(punt_t):sizeof(punt_t) + record.len]
-            out.append(Punt(VERDICTS[record.verdict], record.ts, record.table,
-                            (_dotted(record.source), record.source_port),
-                            (_dotted(record.destination), record.destination_port),
-                            record.nh, data))
-            self._punts.pop()
+        for worker in self._workers:
+            ring = worker._punts
+            while len(out) < most:
+                record = ring.peek()
+                if record == NULL:
+                    break
+                out.append(_punt(record))
+                ring.pop()
         return out
 
     def inject(self, bytes frame not None, nh: int, now_ns: int | None = None) -> None:
@@ -205,29 +176,19 @@ cdef class Engine(Pipeline):
         frame that does not fit.
         """
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
-        cdef packet_t* p
-        cdef const uint8_t* octets = frame
-        cdef int reason = REASON_NONE
+        cdef order_t order
         if a.kind != ADJ_IP and a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} sends nothing")
         if not 1 <= len(frame) <= DATAGRAM_MAX - 64:
             raise ValueError(f"a frame of {len(frame)} octets is not 1..{DATAGRAM_MAX - 64}")
-        if now_ns is not None:
-            self._now = now_ns
-        p = self._output.make(len(frame), self._now)
-        memcpy(p.data, octets, len(frame))
-        p.len = len(frame)
-        self._output.comment = b"control"
-        if a.kind == ADJ_SESSION:
-            self._output.encapsulate(p, a)
-        else:
-            reason = self._output.send(p, a)
-        self._output.comment = NULL
-        self._output.flush()
-        if reason != REASON_NONE:
+        order.what = ORDER_INJECT
+        order.nh = nh
+        order.frame = frame
+        order.length = <uint32_t>len(frame)
+        self._give(&order, now_ns)
+        if order.result != REASON_NONE:
             raise ValueError(f"a packet of {len(frame)} octets is over the next hop's MTU of"
-                             f" {a.mtu} and cannot be cut: {REASONS[reason]}")
-        add_count(self._output.counters, COUNTER_INJECTED, 1)
+                             f" {a.mtu} and cannot be cut: {REASONS[order.result]}")
 
     def flush_trigger(self, key: int, nh: int, now_ns: int | None = None) -> int:
         """Sends what is buffered for a key over a session, in order of arrival, and ends its hold.
@@ -236,91 +197,88 @@ cdef class Engine(Pipeline):
         key or a next hop that is not a session.
         """
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
-        cdef packet_t* p
-        cdef uint32_t index = key & 0xFFFFFFFF
-        cdef int waiting = self.triggers.buffered(key)
-        cdef int sent = 0
+        cdef order_t order
+        self.triggers.index_of(key)
         if a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} is not a session")
-        if now_ns is not None:
-            self._now = now_ns
-        self._output.comment = b"TRIGGER flushed"
-        for _ in range(waiting):
-            p = self._take(index, True)
-            if self._output.forward_held(p, a, self._now):
-                sent += 1
-            else:
-                self._record_dropped(p)
-        self._output.comment = NULL
-        add_count(self._output.counters, COUNTER_TRIGGERS_FLUSHED, sent)
-        add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, waiting - sent)
-        self._output.flush()
-        if a.flags & ADJ_HOLD and self.forwarding.adjacencies.side[<nh_t> nh].hold == key:
-            a.flags &= ~<uint8_t>ADJ_HOLD
-        self.triggers.finish(key)
-        return sent
+        order.what = ORDER_FLUSH
+        order.nh = nh
+        order.key = key
+        self._give(&order, now_ns)
+        return order.result
 
     def drop_trigger(self, key: int, bint forget=True) -> int:
         """Gives up what is buffered for a key. With `forget` the key goes too, and the next packet
         is a new event; else later packets are discarded. Returns how many packets were dropped.
         """
-        cdef packet_t* p
-        cdef uint32_t index = key & 0xFFFFFFFF
-        cdef int dropped = self.triggers.buffered(key)
-        for _ in range(dropped):
-            p = self._take(index, False)
-            self._record_dropped(p)
-        self._output.flush()
-        add_count(self._output.counters, COUNTER_TRIGGERS_DROPPED, dropped)
-        if forget:
-            self.triggers.forget(key)
-        else:
-            self.triggers.discard(key)
-        return dropped
+        cdef order_t order
+        self.triggers.index_of(key)
+        order.what = ORDER_DROP
+        order.nh = 0
+        order.key = key
+        order.forget = forget
+        self._give(&order, None)
+        return order.result
 
-    cdef void _record_dropped(self, packet_t* p) noexcept nogil:
-        if self._output.capture != NULL:
-            self._output.record_received(p, b"TRIGGER dropped")
-
-    cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil:
-        cdef packet_t* p = self._output.make(DATAGRAM_MAX, self._now)
-        p.len = self.triggers.take(index, p, flushed)
-        p.frame_len = p.wire_len = p.len
-        return p
+    cdef int _give(self, order_t* order, now_ns) except -1:
+        """Has worker 0 carry out an order, whichever thread is in it, and waits for it."""
+        order.timed = now_ns is not None
+        order.now = now_ns if now_ns is not None else 0
+        with nogil:
+            self.worker.obey(order)
+        return 0
 
     # Counters -------------------------------------------------------------------------------
 
     def counters(self) -> np.ndarray:
-        """All counters as one live record (see fastpath.counters.DTYPE); copy it to keep a moment.
-        """
-        return self._output.record[0]
+        """All counters as one record (see fastpath.counters.DTYPE). Of one worker it is live: copy
+        it to keep a moment. Of several it is their sum now."""
+        if len(self._workers) == 1:
+            return self.worker.counters()
+        total = np.zeros(1, dtype=DTYPE)
+        for worker in self._workers:
+            total.view(np.uint64)[:] += worker.record.view(np.uint64)
+        return total[0]
 
     def port_counters(self, int port) -> dict[str, int]:
-        """Packets and octets received, sent and refused by a port."""
-        cdef port_entry_t* entry
-        if port < 0 or port >= self._output.ports:
-            raise KeyError(f"port {port} is not attached")
-        entry = &self._output.port[port]
-        return {"name": self._ports[port].name,
-                "rx_packets": entry.rx_packets, "rx_octets": entry.rx_octets,
-                "tx_packets": entry.tx_packets, "tx_octets": entry.tx_octets,
-                "tx_refused": entry.tx_refused}
+        """Packets and octets received, sent and refused by a port, its name that of worker 0's."""
+        total = self.worker.port_counters(port)
+        for worker in self._workers[1:]:
+            if worker.has_port(port):
+                counts = worker.port_counters(port)
+                total.update({name: total[name] + n for name, n in counts.items()
+                              if name != "name"})
+        return total
 
     def session_counters(self, nh: int) -> SessionCounters:
         """What a session has carried. Raises KeyError for a next hop that is not a session."""
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
-        cdef session_count_t* received
-        cdef session_count_t* sent
+        cdef session_count_t received, sent
+        cdef Worker worker
         if a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} is not a session")
-        received = &self._output.counts.received[a.session]
-        sent = &self._output.counts.sent[a.session]
+        memset(&received, 0, sizeof(received))
+        memset(&sent, 0, sizeof(sent))
+        for worker in self._workers:
+            _add(&received, &worker.counts.received[a.session])
+            _add(&sent, &worker.counts.sent[a.session])
         return SessionCounters(received.packets, received.octets, sent.packets, sent.octets,
                                max(received.last_ns, sent.last_ns), received.refused)
 
 
-cdef int poll_entry(void* worker, int port, int most) noexcept nogil:
-    return (<Engine>worker)._poll(port, most, UINT64_MAX)
+cdef void _add(session_count_t* total, const session_count_t* count) noexcept:
+    total.packets += count.packets
+    total.octets += count.octets
+    total.last_ns = max(total.last_ns, count.last_ns)
+    total.refused += count.refused
+
+
+cdef object _punt(const punt_t* record):
+    data = (<const uint8_t*>(record + 1))[:record.len]
+    return Punt(VERDICTS[record.verdict], record.ts, record.table,
+                (_dotted(record.source), record.source_port),
+                (_dotted(record.destination), record.destination_port),
+                record.nh, data)
 
 
 cdef str _dotted(uint32_t address):

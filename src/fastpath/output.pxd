@@ -7,6 +7,7 @@ from fastpath.forwarding cimport Forwarding, session_counts_t
 from fastpath.icmp cimport bucket_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport capture_io, port_io
+from fastpath.session cimport session_map_t
 from fastpath.types cimport nh_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -28,9 +29,11 @@ cdef struct port_entry_t:
     packet_t* queue[QUEUE_MAX]
 
 cdef class Output:
-    cdef Forwarding _forwarding
+    cdef readonly Forwarding forwarding
+    cdef adjacency_t* _adjacencies    # of `forwarding`
+    cdef session_map_t* _sessions
     cdef readonly object record      # numpy array that owns the counters
-    cdef counters_t* counters
+    cdef counters_t* _counters
     cdef port_entry_t port[PORTS_MAX]
     cdef int ports
     cdef capture_io* capture  # NULL: none
@@ -44,6 +47,7 @@ cdef class Output:
     cdef uint16_t _identification     # next one of outer packets that may be cut on their way
     cdef packet_t _extra[EXTRA_MAX]
     cdef int _extra_used
+    cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil
     cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil
     cdef void forward(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void deliver(self, packet_t* p, adjacency_t* a) noexcept nogil
@@ -51,15 +55,16 @@ cdef class Output:
     cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _own(self, packet_t* p) noexcept nogil
     cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil
-    cdef void _prepend(self, packet_t* p, adjacency_t* a, uint32_t header,
-                       uint8_t tos) noexcept nogil
+    cdef void _clamp(self, packet_t* p, const adjacency_t* a) noexcept nogil
+    cdef uint16_t _next_identification(self, const adjacency_t* a) noexcept nogil
+    cdef uint16_t _next_sequence(self, const adjacency_t* a) noexcept nogil
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil
     cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _send_generated(self, packet_t* p, uint16_t table) noexcept nogil
     cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil
-    cdef void _transmit(self, port_entry_t* entry) noexcept nogil
+    cdef void transmit(self, port_entry_t* entry) noexcept nogil
     cdef int echo(self, packet_t* p) noexcept nogil
     cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil
     cdef void flush(self) noexcept nogil

@@ -7,11 +7,13 @@ from fastpath.counters cimport (
     COUNTER_ENCAPSULATED, COUNTER_FRAGMENTS, COUNTER_ICMP_LIMITED, COUNTER_ICMP_SENT,
     COUNTER_ICMP_UNROUTABLE, COUNTER_SENT, COUNTER_SENT_OCTETS, COUNTER_SEND_REFUSED,
     add_count, add_reason, add_verdict)
-from fastpath.encap cimport decrement_ttl, prepend
+from fastpath.encap cimport decrement_ttl, prepend, prepend_ppp
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
+from fastpath.lpm cimport fib_t
 from fastpath.icmp cimport bucket_init, bucket_take, icmp_echo_reply, icmp_error
 from fastpath.memory cimport unmap
-from fastpath.packet cimport LINK_IPV4, PKT_GENERATED, PKT_READONLY
+from fastpath.mss cimport cut_mss
+from fastpath.packet cimport LINK_IPV4, PKT_DECAPPED, PKT_GENERATED, PKT_READONLY
 from fastpath.ports.capture_output cimport CaptureWriter
 from fastpath.session cimport session_count_t
 from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
@@ -19,7 +21,7 @@ from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
     VERDICT_DROP, VERDICT_FORWARD, verdict_text)
 from fastpath.wire cimport (
-    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE)
+    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, PROTO_TCP)
 from fastpath.counters cimport counters_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -28,17 +30,30 @@ import numpy as np
 
 from fastpath.counters import DTYPE
 
+cdef enum:
+    LINES = 128
+
+
+def _lines_of_its_own() -> np.ndarray:
+    """Counters that share no cache line, nor a pair of them, with what another thread writes."""
+    octets = np.zeros(DTYPE.itemsize + 2 * LINES, dtype=np.uint8)
+    start = -octets.ctypes.data % LINES
+    return octets[start:start + DTYPE.itemsize].view(DTYPE)
+
 
 cdef class Output:
-    """Owned by one engine and used on its thread only."""
+    """Owned by one worker and used on its thread only."""
 
-    def __cinit__(self, Forwarding forwarding, uint32_t error_rate, uint32_t echo_rate):
-        self._forwarding = forwarding
+    def __cinit__(self, Forwarding forwarding not None, uint32_t error_rate, uint32_t echo_rate,
+                  *_rest):
+        self.forwarding = forwarding
+        self._adjacencies = forwarding.adjacencies.at
+        self._sessions = &forwarding.sessions.map
         self._arena = <uint8_t*>malloc(ARENA_SIZE)
         if self._arena == NULL:
             raise MemoryError(f"no memory for an arena of {ARENA_SIZE} octets")
-        self.record = np.zeros(1, dtype=DTYPE)
-        self.counters = <counters_t*><size_t>self.record.ctypes.data
+        self.record = _lines_of_its_own()
+        self._counters = <counters_t*><size_t>self.record.ctypes.data
         memset(self.port, 0, sizeof(self.port))
         forwarding.count_in(&self.counts)
         bucket_init(&self.errors, error_rate, error_rate)
@@ -51,14 +66,19 @@ cdef class Output:
 
     def __dealloc__(self):
         free(self._arena)
-        if self._forwarding is not None:
-            self._forwarding.count_out(&self.counts)
+        if self.forwarding is not None:
+            self.forwarding.count_out(&self.counts)
         unmap(self.counts.sent, self.counts.size)
         unmap(self.counts.received, self.counts.size)
 
     def set_capture(self, CaptureWriter recorder) -> None:
         """Records every packet that passes, None: none. The caller keeps the recorder alive."""
         self.capture = NULL if recorder is None else &recorder.io
+
+    cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil:
+        """Next hops of IPv4 addresses in network order."""
+        cdef fib_t* fib = self.forwarding.table[table].v4
+        fib.lookup(fib.version, <const uint8_t*>keys, found, n)
 
     # Packets that leave ---------------------------------------------------------------------
 
@@ -68,7 +88,7 @@ cdef class Output:
         if reason != REASON_NONE:
             self.drop(p, reason)
             return
-        add_verdict(self.counters, VERDICT_FORWARD, 1)
+        add_verdict(self._counters, VERDICT_FORWARD, 1)
         self.send(p, a)
 
     cdef void deliver(self, packet_t* p, adjacency_t* a) noexcept nogil:
@@ -77,12 +97,12 @@ cdef class Output:
         if reason != REASON_NONE:
             self.drop(p, reason)
             return
-        add_verdict(self.counters, VERDICT_DELIVER, 1)
+        add_verdict(self._counters, VERDICT_DELIVER, 1)
         self.send(p, a)
 
     cdef int forward_held(self, packet_t* p, adjacency_t* a, uint64_t now) noexcept nogil:
         """A packet that waited in a trigger buffer, counted when it came. 0: it may not go on."""
-        p.table = self._forwarding.sessions.map.at[a.session].table
+        p.table = self._sessions.at[a.session].table
         p.ts = now
         if self._pass(p, a) != REASON_NONE:
             return 0
@@ -108,8 +128,21 @@ cdef class Output:
             if reason != REASON_NONE:
                 return <uint8_t>reason
         self._own(p)
-        decrement_ttl(p.data + p.l3)
+        ip = p.data + p.l3
+        decrement_ttl(ip)
+        if ip[9] == PROTO_TCP:
+            self._clamp(p, a)
         return REASON_NONE
+
+    cdef void _clamp(self, packet_t* p, const adjacency_t* a) noexcept nogil:
+        """Cuts the MSS of a SYN to what fits the session it leaves by, and the one it came by."""
+        cdef uint16_t mss = a.mss
+        if mss:
+            cut_mss(p.data + p.l3, p.len - p.l3, mss)
+        if p.flags & PKT_DECAPPED:
+            mss = self._adjacencies[self._sessions.at[p.session].nh].mss
+            if mss:
+                cut_mss(p.data + p.l3, p.len - p.l3, mss)
 
     cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil:
         """An IPv4 packet that is ours to change, in fragments if it must be, over an adjacency.
@@ -136,7 +169,7 @@ cdef class Output:
                 break
             piece.len = n
             piece.verdict = p.verdict
-            add_count(self.counters, COUNTER_FRAGMENTS, 1)
+            add_count(self._counters, COUNTER_FRAGMENTS, 1)
             self._send_whole(piece, a)
         return reason
 
@@ -147,34 +180,34 @@ cdef class Output:
             count.packets += 1
             count.octets += p.len
             count.last_ns = p.ts
-            add_count(self.counters, COUNTER_ENCAPSULATED, 1)
-            self._prepend(p, a, a.rewrite_len, p.data[1])
+            add_count(self._counters, COUNTER_ENCAPSULATED, 1)
+            prepend(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)
 
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil:
         """A PPP frame that brings its own PPP header, inside a session."""
-        self._prepend(p, a, a.rewrite_len - a.ppp_len, 0)
+        prepend_ppp(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)
 
-    cdef void _prepend(self, packet_t* p, adjacency_t* a, uint32_t header,
-                       uint8_t tos) noexcept nogil:
-        """Encapsulates. A packet that nobody may cut needs no identification (RFC 6864 4.1)."""
-        cdef uint16_t identification = 0
-        cdef uint16_t sequence = 0
-        if not a.flags & ADJ_DONT_FRAGMENT:
-            identification = self._identification
-            self._identification += 1
-        if a.flags & ADJ_SEQUENCE:
-            sequence = atomic_add_u16(&self._forwarding.sessions.map.at[a.session].sequence, 1,
-                                      ATOMIC_RELAXED)
-        prepend(a, p, header, tos, identification, sequence)
+    cdef uint16_t _next_identification(self, const adjacency_t* a) noexcept nogil:
+        """A packet that nobody may cut needs none (RFC 6864 4.1)."""
+        if a.flags & ADJ_DONT_FRAGMENT:
+            return 0
+        self._identification += 1
+        return self._identification - 1
+
+    cdef uint16_t _next_sequence(self, const adjacency_t* a) noexcept nogil:
+        """Ns: the only thing that workers share and all write."""
+        if not a.flags & ADJ_SEQUENCE:
+            return 0
+        return atomic_add_u16(&self._sessions.at[a.session].sequence, 1, ATOMIC_RELAXED)
 
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil:
         """Counts a received packet as dropped. The answer to it, if any, was sent before."""
         p.verdict = VERDICT_DROP
         p.reason = reason
-        add_verdict(self.counters, VERDICT_DROP, 1)
-        add_reason(self.counters, reason, 1)
+        add_verdict(self._counters, VERDICT_DROP, 1)
+        add_reason(self._counters, reason, 1)
         if self.capture != NULL:
             self.record_received(p, verdict_text(VERDICT_DROP, reason))
 
@@ -182,12 +215,12 @@ cdef class Output:
 
     cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil:
         """An ICMP error about a packet that was received, if the rate allows."""
-        cdef uint32_t source = self._forwarding.table[p.table].address
+        cdef uint32_t source = self.forwarding.table[p.table].address
         cdef packet_t* reply
         if source == 0:
             return
         if not bucket_take(&self.errors, p.ts):
-            add_count(self.counters, COUNTER_ICMP_LIMITED, 1)
+            add_count(self._counters, COUNTER_ICMP_LIMITED, 1)
             return
         reply = self.make(576, p.ts)
         reply.len = icmp_error(reply.data, 576, p.data + p.l3, p.len - p.l3, source, type, code,
@@ -206,7 +239,7 @@ cdef class Output:
         if bucket_take(&self.echoes, p.ts):
             self._send_generated(reply, p.table)
         else:
-            add_count(self.counters, COUNTER_ICMP_LIMITED, 1)
+            add_count(self._counters, COUNTER_ICMP_LIMITED, 1)
         return 1
 
     cdef void _send_generated(self, packet_t* p, uint16_t table) noexcept nogil:
@@ -215,16 +248,15 @@ cdef class Output:
         cdef bint sent
         cdef nh_t nh
         cdef adjacency_t* a
-        self._forwarding.table[table].v4.lookup(self._forwarding.table[table].v4.version,
-                                                p.data + 16, &nh, 1)
-        a = &self._forwarding.adjacencies.at[nh]
+        self.lookup(table, p.data + 16, &nh, 1)
+        a = &self._adjacencies[nh]
         if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port >= self.ports:
-            add_count(self.counters, COUNTER_ICMP_UNROUTABLE, 1)
+            add_count(self._counters, COUNTER_ICMP_UNROUTABLE, 1)
             return
         self.comment = b"ICMP answer"
         sent = self.send(p, a) == REASON_NONE
         self.comment = comment
-        add_count(self.counters, COUNTER_ICMP_SENT if sent else COUNTER_ICMP_UNROUTABLE, 1)
+        add_count(self._counters, COUNTER_ICMP_SENT if sent else COUNTER_ICMP_UNROUTABLE, 1)
 
     # Memory and queues ----------------------------------------------------------------------
 
@@ -268,7 +300,7 @@ cdef class Output:
     cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil:
         cdef port_entry_t* entry
         if port >= self.ports or self.port[port].io == NULL:
-            add_count(self.counters, COUNTER_SEND_REFUSED, 1)
+            add_count(self._counters, COUNTER_SEND_REFUSED, 1)
             return
         entry = &self.port[port]
         if self.capture != NULL:
@@ -278,9 +310,9 @@ cdef class Output:
         entry.queue[entry.queued] = p
         entry.queued += 1
         if entry.queued == QUEUE_MAX:
-            self._transmit(entry)
+            self.transmit(entry)
 
-    cdef void _transmit(self, port_entry_t* entry) noexcept nogil:
+    cdef void transmit(self, port_entry_t* entry) noexcept nogil:
         cdef int taken = entry.io.tx_burst(entry.io.state, entry.queue, entry.queued)
         cdef int i
         cdef uint64_t octets = 0
@@ -289,9 +321,9 @@ cdef class Output:
         entry.tx_packets += taken
         entry.tx_octets += octets
         entry.tx_refused += entry.queued - taken
-        add_count(self.counters, COUNTER_SENT, taken)
-        add_count(self.counters, COUNTER_SENT_OCTETS, octets)
-        add_count(self.counters, COUNTER_SEND_REFUSED, entry.queued - taken)
+        add_count(self._counters, COUNTER_SENT, taken)
+        add_count(self._counters, COUNTER_SENT_OCTETS, octets)
+        add_count(self._counters, COUNTER_SEND_REFUSED, entry.queued - taken)
         entry.queued = 0
 
     cdef void flush(self) noexcept nogil:
@@ -299,7 +331,7 @@ cdef class Output:
         cdef int i
         for i in range(self.ports):
             if self.port[i].queued:
-                self._transmit(&self.port[i])
+                self.transmit(&self.port[i])
         self._arena_used = 0
         self._extra_used = 0
 

@@ -1,32 +1,47 @@
 # The pipeline: takes bursts from ports, classifies, and hands each packet to the handler of its
 # verdict.
 
-from fastpath.forwarding cimport Forwarding
-from fastpath.output cimport Output
+from fastpath.adjacency cimport adjacency_t
+from fastpath.output cimport Output, port_entry_t
 from fastpath.packet cimport packet_t
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, nh_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef class Pipeline:
-    cdef readonly Forwarding forwarding
+cdef enum:
+    CHUNK = 64                # packets that go from stage to stage together
+
+# What one chunk adds to the counters, put there once.
+cdef struct tally_t:
+    uint64_t octets           # received
+    uint32_t forwarded
+    uint32_t delivered
+    uint32_t decapsulated
+
+cdef class Pipeline(Output):
     cdef readonly TriggerTable triggers
-    cdef Output _output
     cdef PuntRing _punts
     cdef bint _stop_on_event
     cdef uint64_t _now            # time of the packet handled last, or as control set it
     cdef int _events              # punts and admitted triggers of the burst under way
     cdef packet_t _burst[BURST_MAX]
-    cdef uint8_t _keys[BURST_MAX * 8]
-    cdef nh_t _found[BURST_MAX * 2]
-    cdef uint16_t _inner[BURST_MAX]
-    cdef int _poll(self, int port, int most, uint64_t until) noexcept nogil
-    cdef int64_t _run(self, int port, uint64_t until, uint64_t limit) noexcept nogil
-    cdef void _classify(self, int port, int n) noexcept nogil
-    cdef void _reclassify(self, int n) noexcept nogil
+    cdef uint32_t _keys[2 * CHUNK]
+    cdef nh_t _found[2 * CHUNK]
+    cdef uint16_t _inner[CHUNK]
+    cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil
+    cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil
+    cdef void _ahead(self, const packet_t* burst, int n) noexcept nogil
+    cdef void _classify(self, int port, packet_t* burst, int n) noexcept nogil
+    cdef int _parse(self, packet_t* p) noexcept nogil
+    cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil
+    cdef void _decapsulate(self, packet_t* burst, int n) noexcept nogil
+    cdef int _unwrap(self, packet_t* p) noexcept nogil
+    cdef void _reclassify(self, packet_t* burst, int n) noexcept nogil
     cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil
-    cdef void _enter(self, packet_t* p) noexcept nogil
+    cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil
+    cdef bint _pass_quick(self, packet_t* p, tally_t* tally) noexcept nogil
+    cdef void _count_decapped(self, packet_t* p) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
     cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil
     cdef void _punt(self, packet_t* p) noexcept nogil

@@ -1,71 +1,95 @@
 """The pipeline: what happens to a burst.
 
-A burst is classified as a whole (parse, longest match, kind of the adjacency; what came out of a
-session once more, in its own table), then handled in order of arrival. Several workers, and buckets
-by verdict, are not here.
+A burst goes from stage to stage in chunks: headers, longest match, kind of the adjacency, for what
+came out of a session once more in its own table, and then in order of arrival what each verdict
+asks for. Each stage prefetches what the next one reads. Most packets are done with in one straight
+function; all that is rare is called from there and counts by itself.
 """
 
 from fastpath.adjacency cimport (
-    ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
+    ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_SEQUENCE, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
+from fastpath.atomic cimport ATOMIC_RELAXED, atomic_and_u8
 from fastpath.counters cimport (
-    COUNTER_DECAPSULATED, COUNTER_PUNTED, COUNTER_RECEIVED, COUNTER_RECEIVED_OCTETS,
-    COUNTER_TRIGGERS_ADMITTED, add_count, add_verdict)
+    COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_PUNTED, COUNTER_RECEIVED,
+    COUNTER_RECEIVED_OCTETS, COUNTER_TRIGGERS_ADMITTED, add_count, add_verdict)
 from fastpath.decap cimport (
-    DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_t)
-from fastpath.output cimport port_entry_t
-from fastpath.packet cimport PKT_DECAPPED
+    DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_ahead, decap_t)
+from fastpath.encap cimport decrement_ttl, prepend
+from fastpath.output cimport QUEUE_MAX, port_entry_t
+from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
+from fastpath.parse_quick cimport parse_plain, parse_quick
 from fastpath.ports.port cimport port_io
-from fastpath.ring cimport punt_t
-from fastpath.session cimport session_count_t, session_entry_t, session_owns
-from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
+from fastpath.prefetch cimport prefetch_read, prefetch_write
 from fastpath.prefix_store cimport prefix_store_t, store_cover, store_get
-from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
+from fastpath.ring cimport punt_t
+from fastpath.session cimport (
+    session_ahead, session_count_t, session_entry_t, session_owns, session_slot)
+from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_GONE, TRIGGER_MISSED
+from fastpath.types cimport BURST_MAX, HEADROOM, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
-    REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_COUNT, VERDICT_DELIVER,
-    VERDICT_DROP, VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP,
-    VERDICT_TRIGGER, verdict_text)
-from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, load_be32
+    REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP,
+    VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER,
+    verdict_text)
+from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, PROTO_TCP, TCP_SYN, load_be32
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    LINE = 64
 
 
-cdef class Pipeline:
-    """The part of an engine that touches packets."""
+cdef inline bint may_be_syn(const uint8_t* ip, uint32_t length) noexcept nogil:
+    """Whether a TCP packet has to be looked at for its MSS."""
+    cdef uint32_t flags = (ip[0] & 15) * 4 + 13
+    return length <= flags or ip[flags] & TCP_SYN
 
-    cdef int _poll(self, int port, int most, uint64_t until) noexcept nogil:
-        cdef port_entry_t* entry = &self._output.port[port]
+
+cdef class Pipeline(Output):
+    """The part of a worker that touches packets."""
+
+    cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil:
+        """One burst. How many packets were handled, -1 if the port is damaged."""
+        cdef port_entry_t* entry = &self.port[port]
         cdef port_io* io = entry.io
+        cdef tally_t tally
         cdef int n = io.rx_burst(io.state, self._burst, most, until)
-        cdef uint64_t octets = 0
-        cdef int i
+        cdef int done = 0
+        cdef int count, handled
         if n <= 0:
             return n
         self._events = 0
-        self._classify(port, n)
-        for i in range(n):
-            self._now = self._burst[i].ts
-            octets += self._burst[i].wire_len
-            self._handle(&self._burst[i])
-            if self._stop_on_event and self._events:
-                n = i + 1
+        memset(&tally, 0, sizeof(tally))
+        self._ahead(self._burst, min(n, <int>CHUNK))
+        while done < n:
+            count = min(n - done, <int>CHUNK)
+            self._ahead(self._burst + done + count, min(n - done - count, <int>CHUNK))
+            self._classify(port, self._burst + done, count)
+            handled = self._carry_out(self._burst + done, count, &tally)
+            done += handled
+            if handled < count:
                 break
-        add_count(self._output.counters, COUNTER_RECEIVED, n)
-        add_count(self._output.counters, COUNTER_RECEIVED_OCTETS, octets)
-        entry.rx_packets += n
-        entry.rx_octets += octets
-        self._output.flush()
-        io.rx_consume(io.state, n)
-        return n
+        self._now = self._burst[done - 1].ts
+        add_count(self._counters, COUNTER_RECEIVED, done)
+        add_count(self._counters, COUNTER_RECEIVED_OCTETS, tally.octets)
+        add_count(self._counters, COUNTER_ENCAPSULATED, tally.forwarded)
+        add_count(self._counters, COUNTER_DECAPSULATED, tally.decapsulated)
+        add_verdict(self._counters, VERDICT_FORWARD, tally.forwarded)
+        add_verdict(self._counters, VERDICT_DELIVER, tally.delivered)
+        entry.rx_packets += done
+        entry.rx_octets += tally.octets
+        self.flush()
+        io.rx_consume(io.state, done)
+        return done
 
-    cdef int64_t _run(self, int port, uint64_t until, uint64_t limit) noexcept nogil:
+    cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil:
         """Bursts from one port until it has no packet, something for control happened, or `limit`
         packets were handled. How many were, -1 if the port is damaged and none was."""
         cdef uint64_t done = 0
         cdef int n
         while done < limit:
-            n = self._poll(port, <int>min(<uint64_t>BURST_MAX, limit - done), until)
+            n = self.take_burst(port, <int>min(<uint64_t>BURST_MAX, limit - done), until)
             if n <= 0:
                 return n if done == 0 else <int64_t>done
             done += n
@@ -73,50 +97,69 @@ cdef class Pipeline:
                 break
         return <int64_t>done
 
-    cdef void _classify(self, int port, int n) noexcept nogil:
-        """Gives each packet its verdict; no octet of a packet, no counter and no state changes."""
-        cdef uint16_t table = self._output.port[port].table
-        cdef packet_t* p
-        cdef int i, reason
-        cdef int keys = 0
-        cdef int inner = 0
+    cdef void _ahead(self, const packet_t* burst, int n) noexcept nogil:
+        """Asks for the line of each header, and for the one before, where the outer one goes."""
+        cdef int i
         for i in range(n):
-            p = &self._burst[i]
+            prefetch_write(burst[i].data)
+            if not burst[i].flags & PKT_READONLY:
+                prefetch_write(burst[i].data - LINE)
+
+    # Verdicts -------------------------------------------------------------------------------
+
+    cdef void _classify(self, int port, packet_t* burst, int n) noexcept nogil:
+        """Gives each packet its verdict; no octet of a packet, no counter and no state changes."""
+        cdef uint16_t table = self.port[port].table
+        cdef const adjacency_t* adjacencies = self._adjacencies
+        cdef const adjacency_t* a
+        cdef packet_t* p
+        cdef int inner = 0
+        cdef int i
+        for i in range(n):
+            p = &burst[i]
             p.port = port
             p.table = table
             p.session = SESSION_INVALID
-            p.family = 0
             p.verdict = VERDICT_DROP
-            reason = parse_link(p)
-            if reason == REASON_NONE:
-                reason = parse_ip(p)
-            if reason == REASON_NONE and p.family == INET6:
-                reason = REASON_IP6_NOT_FORWARDED
-            p.reason = reason
-            if reason == REASON_NONE:
-                memcpy(self._keys + 4 * keys, p.data + p.l3 + 16, 4)
-                keys += 1
-        self.forwarding.table[table].v4.lookup(self.forwarding.table[table].v4.version, self._keys,
-                                               self._found, keys)
-        keys = 0
+            p.reason = REASON_NONE
+            self._keys[i] = 0
+            if not parse_quick(p):
+                p.reason = <uint8_t>self._parse(p)
+            if p.reason == REASON_NONE:
+                memcpy(&self._keys[i], p.data + p.l3 + 16, 4)
+        self.lookup(table, self._keys, self._found, n)
         for i in range(n):
-            p = &self._burst[i]
+            prefetch_read(&adjacencies[self._found[i]])
+        for i in range(n):
+            p = &burst[i]
+            p.nh = self._found[i]
+            a = &adjacencies[p.nh]
             if p.reason != REASON_NONE:
                 continue
-            p.nh = self._found[keys]
-            keys += 1
-            self._enter(p)
-            if p.verdict == VERDICT_COUNT:
+            if a.kind == ADJ_SESSION:
+                p.verdict = VERDICT_FORWARD
+                prefetch_write(&self.counts.sent[a.session])
+            elif a.kind == ADJ_LOCAL and a.flags & ADJ_TUNNEL:
                 self._inner[inner] = i
                 inner += 1
+            else:
+                self._enter(p, a)
         if inner:
-            self._reclassify(inner)
+            self._decapsulate(burst, inner)
 
-    cdef void _enter(self, packet_t* p) noexcept nogil:
-        """Verdict from the kind of the adjacency; VERDICT_COUNT: p is an inner packet now."""
-        cdef adjacency_t* a = &self.forwarding.adjacencies.at[p.nh]
-        cdef decap_t d
-        cdef int kind, reason
+    cdef int _parse(self, packet_t* p) noexcept nogil:
+        """What is wrong with a packet that is not plain, or REASON_NONE."""
+        cdef int reason
+        p.family = 0
+        reason = parse_link(p)
+        if reason == REASON_NONE:
+            reason = parse_ip(p)
+        if reason == REASON_NONE and p.family == INET6:
+            reason = REASON_IP6_NOT_FORWARDED
+        return reason
+
+    cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil:
+        """Verdict from the kind of the adjacency."""
         if a.kind == ADJ_SESSION:
             if p.session == a.session:
                 p.reason = REASON_SAME_SESSION
@@ -128,26 +171,54 @@ cdef class Pipeline:
             p.verdict = VERDICT_TRIGGER
         elif a.kind == ADJ_LOCAL:
             p.verdict = VERDICT_PUNT_LOCAL
-            if not a.flags & ADJ_TUNNEL:
-                return
-            kind = decap(p, &self.forwarding.sessions.map, &d)
-            if kind == DECAP_DROP:
-                p.verdict = VERDICT_DROP
-            elif kind == DECAP_CONTROL:
-                p.verdict = VERDICT_PUNT_L2TP
-            elif kind == DECAP_PPP:
-                p.verdict = VERDICT_PUNT_PPP
-            elif kind == DECAP_INNER:
-                p.verdict = VERDICT_DROP
-                p.family = INET
-                reason = parse_ip(p)
-                p.reason = reason
-                if reason == REASON_NONE:
-                    p.verdict = VERDICT_COUNT
+            if a.flags & ADJ_TUNNEL:
+                # Only an inner packet comes here: in the tunnel nobody may open another one.
+                self._unwrap(p)
         else:
             p.reason = REASON_NO_ROUTE if p.nh == NH_DROP else REASON_PROHIBITED
 
-    cdef void _reclassify(self, int n) noexcept nogil:
+    cdef void _decapsulate(self, packet_t* burst, int n) noexcept nogil:
+        """Packets for tunnel addresses: those whose numbers are in _inner."""
+        cdef uint64_t key[CHUNK]
+        cdef packet_t* p
+        cdef int inner = 0
+        cdef int i
+        for i in range(n):
+            p = &burst[self._inner[i]]
+            key[i] = decap_ahead(p)
+            session_ahead(self._sessions, key[i], 0)
+        for i in range(n):
+            session_ahead(self._sessions, key[i], 1)
+        for i in range(n):
+            p = &burst[self._inner[i]]
+            p.verdict = VERDICT_PUNT_LOCAL
+            if self._unwrap(p):
+                self._inner[inner] = self._inner[i]
+                inner += 1
+        if inner:
+            self._reclassify(burst, inner)
+
+    cdef int _unwrap(self, packet_t* p) noexcept nogil:
+        """1: p is an inner packet now, whose verdict is open. 0: it has its verdict."""
+        cdef decap_t d
+        cdef int kind = decap(p, self._sessions, &d)
+        if kind == DECAP_DROP:
+            p.verdict = VERDICT_DROP
+        elif kind == DECAP_CONTROL:
+            p.verdict = VERDICT_PUNT_L2TP
+        elif kind == DECAP_PPP:
+            p.verdict = VERDICT_PUNT_PPP
+        elif kind == DECAP_INNER:
+            prefetch_write(&self.counts.received[p.session])
+            p.verdict = VERDICT_DROP
+            p.family = INET
+            p.reason = REASON_NONE
+            if not parse_plain(p, 0):
+                p.reason = <uint8_t>parse_ip(p)
+            return p.reason == REASON_NONE
+        return 0
+
+    cdef void _reclassify(self, packet_t* burst, int n) noexcept nogil:
         """Inner packets, looked up in the tables of their sessions, runs of one table at a time.
 
         The source is looked up too: it must lead back into the session, or be in a prefix of the
@@ -158,23 +229,23 @@ cdef class Pipeline:
         cdef int first = 0
         cdef int last, i
         while first < n:
-            table = self._burst[self._inner[first]].table
+            table = burst[self._inner[first]].table
             last = first
-            while last < n and self._burst[self._inner[last]].table == table:
-                p = &self._burst[self._inner[last]]
-                memcpy(self._keys + 8 * (last - first), p.data + 12, 8)
+            while last < n and burst[self._inner[last]].table == table:
+                p = &burst[self._inner[last]]
+                memcpy(&self._keys[2 * (last - first)], p.data + 12, 8)
                 last += 1
-            self.forwarding.table[table].v4.lookup(self.forwarding.table[table].v4.version,
-                                                   self._keys, self._found, 2 * (last - first))
+            self.lookup(table, self._keys, self._found, 2 * (last - first))
             for i in range(last - first):
-                p = &self._burst[self._inner[first + i]]
-                p.verdict = VERDICT_DROP
+                prefetch_read(&self._adjacencies[self._found[2 * i + 1]])
+            for i in range(last - first):
+                p = &burst[self._inner[first + i]]
                 p.nh = self._found[2 * i + 1]
-                if (self._found[2 * i] != self.forwarding.sessions.map.at[p.session].nh
+                if (self._found[2 * i] != self._sessions.at[p.session].nh
                         and not self._feasible(p, self._found[2 * i])):
                     p.reason = REASON_INNER_SOURCE
                 else:
-                    self._enter(p)
+                    self._enter(p, &self._adjacencies[p.nh])
             first = last
 
     cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil:
@@ -183,9 +254,9 @@ cdef class Pipeline:
         prefix says that it is somewhere else. Our own addresses and home hosts never do.
         """
         cdef const uint8_t* source = p.data + 12
-        cdef session_entry_t* session = &self.forwarding.sessions.map.at[p.session]
+        cdef session_entry_t* session = &self._sessions.at[p.session]
         cdef const prefix_store_t* routes = self.forwarding.table[p.table].exact4
-        cdef uint8_t kind = self.forwarding.adjacencies.at[found].kind
+        cdef uint8_t kind = self._adjacencies[found].kind
         cdef int length = 32
         if session.sources == NULL or kind == ADJ_LOCAL or kind == ADJ_IP:
             return False
@@ -194,36 +265,96 @@ cdef class Pipeline:
         return session_owns(session, load_be32(source),
                             <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length)))
 
-    cdef void _handle(self, packet_t* p) noexcept nogil:
-        """Carries the verdict out."""
-        cdef adjacency_t* a = &self.forwarding.adjacencies.at[p.nh]
-        cdef uint32_t waiting = self.triggers.total.enqueued
-        cdef uint64_t hold
+    # What the verdict asks for --------------------------------------------------------------
+
+    cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil:
+        """In order of arrival. How many: with stop_on_event, up to the first that control has to
+        hear of."""
+        cdef bint quick = self.capture == NULL
+        cdef packet_t* p
+        cdef int i
+        for i in range(n):
+            p = &burst[i]
+            tally.octets += p.wire_len
+            if quick and p.verdict <= VERDICT_DELIVER and self._pass_quick(p, tally):
+                continue
+            self._handle(p)
+            if self._stop_on_event and self._events:
+                return i + 1
+        return n
+
+    cdef bint _pass_quick(self, packet_t* p, tally_t* tally) noexcept nogil:
+        """FORWARD or DELIVER in one go, if nothing about the packet needs a second thought."""
+        cdef const adjacency_t* a = &self._adjacencies[p.nh]
+        cdef uint8_t* ip = p.data + p.l3
+        cdef uint32_t length = p.len - p.l3
         cdef session_count_t* count
+        cdef port_entry_t* entry
+        if (a.port >= self.ports or length > a.mtu or ip[8] <= 1
+                or a.flags & (ADJ_HOLD | ADJ_SEQUENCE) or p.flags & PKT_READONLY
+                or p.headroom + p.l3 < HEADROOM // 2
+                or (ip[9] == PROTO_TCP and (a.mss or p.flags & PKT_DECAPPED)
+                    and may_be_syn(ip, length))):
+            return False
+        entry = &self.port[a.port]
+        if entry.io == NULL:
+            return False
         if p.flags & PKT_DECAPPED:
-            count = &self._output.counts.received[p.session]
-            if p.verdict == VERDICT_DROP:
-                count.refused += 1
-            else:
-                add_count(self._output.counters, COUNTER_DECAPSULATED, 1)
-                count.packets += 1
-                count.octets += p.len
-                count.last_ns = p.ts
+            tally.decapsulated += 1
+            self._count_decapped(p)
+        decrement_ttl(ip)
+        p.data = ip
+        p.len = length
+        p.headroom += p.l3
+        p.l3 = 0
         if p.verdict == VERDICT_FORWARD:
-            hold = self.forwarding.adjacencies.side[p.nh].hold if a.flags & ADJ_HOLD else 0
-            if a.flags & ADJ_HOLD and not self.triggers.is_live(hold):
-                # The key was forgotten, so no flush will end the hold.
-                a.flags &= ~<uint8_t>ADJ_HOLD
-            if a.flags & ADJ_HOLD:
-                self._trigger(p, self.triggers.offer_tail(p, hold), waiting)
+            count = &self.counts.sent[a.session]
+            count.packets += 1
+            count.octets += length
+            count.last_ns = p.ts
+            tally.forwarded += 1
+            prepend(a, p, self._next_identification(a), 0)
+        else:
+            tally.delivered += 1
+        entry.queue[entry.queued] = p
+        entry.queued += 1
+        if entry.queued == QUEUE_MAX:
+            self.transmit(entry)
+        return True
+
+    cdef void _count_decapped(self, packet_t* p) noexcept nogil:
+        cdef session_count_t* count = &self.counts.received[p.session]
+        count.packets += 1
+        count.octets += p.len
+        count.last_ns = p.ts
+
+    cdef void _handle(self, packet_t* p) noexcept nogil:
+        """Carries any verdict out."""
+        cdef adjacency_t* a = &self._adjacencies[p.nh]
+        cdef uint32_t waiting = self.triggers.total.enqueued
+        cdef int outcome = TRIGGER_GONE
+        if p.flags & PKT_DECAPPED:
+            if p.verdict == VERDICT_DROP:
+                self.counts.received[p.session].refused += 1
             else:
-                self._output.forward(p, a)
+                add_count(self._counters, COUNTER_DECAPSULATED, 1)
+                self._count_decapped(p)
+        if p.verdict == VERDICT_FORWARD:
+            if a.flags & ADJ_HOLD:
+                outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[p.nh].hold)
+            if outcome != TRIGGER_GONE:
+                self._trigger(p, outcome, waiting)
+                return
+            if a.flags & ADJ_HOLD:
+                # The key was forgotten, so no flush will end the hold.
+                atomic_and_u8(&a.flags, <uint8_t>~ADJ_HOLD, ATOMIC_RELAXED)
+            self.forward(p, a)
         elif p.verdict == VERDICT_DELIVER:
-            self._output.deliver(p, a)
+            self.deliver(p, a)
         elif p.verdict == VERDICT_DROP:
             if p.reason == REASON_NO_ROUTE:
-                self._output.answer(p, ICMP_UNREACHABLE, 0, 0)
-            self._output.drop(p, p.reason)
+                self.answer(p, ICMP_UNREACHABLE, 0, 0)
+            self.drop(p, p.reason)
         elif p.verdict == VERDICT_TRIGGER:
             self._trigger(p, self.triggers.offer(p, p.nh), waiting)
         else:
@@ -231,13 +362,13 @@ cdef class Pipeline:
 
     cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil:
         """Counts a trigger; `waiting` packets were buffered before it was offered."""
-        add_verdict(self._output.counters, VERDICT_TRIGGER, 1)
-        add_count(self._output.counters, COUNTER_TRIGGERS_ADMITTED + outcome, 1)
+        add_verdict(self._counters, VERDICT_TRIGGER, 1)
+        add_count(self._counters, COUNTER_TRIGGERS_ADMITTED + outcome, 1)
         if outcome == TRIGGER_ADMITTED:
             self._events += 1
         # A buffered packet is captured when it leaves the buffer.
-        if self._output.capture != NULL and self.triggers.total.enqueued == waiting:
-            self._output.record_received(
+        if self.capture != NULL and self.triggers.total.enqueued == waiting:
+            self.record_received(
                 p, b"TRIGGER admitted" if outcome == TRIGGER_ADMITTED
                 else b"TRIGGER missed" if outcome == TRIGGER_MISSED else b"TRIGGER discarded")
 
@@ -256,27 +387,28 @@ cdef class Pipeline:
         record.table = p.table
         record.verdict = p.verdict
         if p.verdict != VERDICT_PUNT_LOCAL:
-            decap(p, &self.forwarding.sessions.map, &d)
+            memset(&d, 0, sizeof(d))
+            decap(p, self._sessions, &d)
             record.source_port = d.udp.source
             record.destination_port = d.udp.destination
             data = d.datagram
             record.len = d.udp.payload_len
             if p.verdict == VERDICT_PUNT_PPP:
-                record.nh = self.forwarding.sessions.map.at[p.session].nh
-                record.table = self.forwarding.sessions.map.at[p.session].table
+                record.nh = self._sessions.at[p.session].nh
+                record.table = self._sessions.at[p.session].table
                 data = d.ppp
                 record.len = d.ppp_len
-        elif p.proto == PROTO_ICMP and self._output.echo(p):
+        elif p.proto == PROTO_ICMP and self.echo(p):
             self._count_punt(p)
             return
         if not self._punts.push(&record, data):
-            self._output.drop(p, REASON_PUNT_FULL)
+            self.drop(p, REASON_PUNT_FULL)
             return
         self._events += 1
-        add_count(self._output.counters, COUNTER_PUNTED, 1)
+        add_count(self._counters, COUNTER_PUNTED, 1)
         self._count_punt(p)
 
     cdef void _count_punt(self, packet_t* p) noexcept nogil:
-        add_verdict(self._output.counters, p.verdict, 1)
-        if self._output.capture != NULL:
-            self._output.record_received(p, verdict_text(p.verdict, 0))
+        add_verdict(self._counters, p.verdict, 1)
+        if self.capture != NULL:
+            self.record_received(p, verdict_text(p.verdict, 0))

@@ -47,5 +47,6 @@ cdef int build_rewrite(adjacency_t* a, outer_t* o) noexcept nogil:
     addresses = load_be16(ip + 12) + load_be16(ip + 14) + load_be16(ip + 16) + load_be16(ip + 18)
     # TOS is left out of the sum: encap adds the word it writes.
     a.ip_sum = carry(0x4500 + load_be16(ip + 6) + load_be16(ip + 8) + addresses)
-    a.udp_sum = carry(addresses + 17 + o.local_port + o.peer_port)
+    a.udp_sum = carry(addresses + 17 + o.local_port + o.peer_port + load_be16(l2tp)
+                      + o.peer_tunnel + o.peer_session)
     return 0

@@ -1,5 +1,5 @@
-# The punt ring: records of any length from the data plane to the control plane, one writer and one
-# reader. Full means the record is refused, never that an older one is lost.
+# The punt ring: records of any length from one worker to the control plane, one writer and one
+# reader on threads of their own. Full means the record is refused, never that an older one is lost.
 
 from fastpath.types cimport addr_t, nh_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -15,13 +15,19 @@ cdef struct punt_t:           # head of a record; `len` octets of packet follow
     uint16_t source_port
     uint16_t destination_port
     uint8_t verdict           # which VERDICT_PUNT_* it is
-    uint8_t skip              # 1: nothing but the unused rest of the ring follows
+    uint8_t spare
+
+# Each end has two lines of its own: neighbouring lines are fetched together.
+cdef struct ring_end_t:       # 128 octets
+    uint64_t octets           # put in, or taken out, so far
+    uint64_t other            # what this end knows of the other
+    uint8_t lines[112]
 
 cdef class PuntRing:
-    cdef uint8_t* _base
+    cdef uint8_t* _base       # mapped twice, one copy behind the other
     cdef uint64_t _size       # power of two
-    cdef uint64_t head        # octets written so far
-    cdef uint64_t tail        # octets read so far
+    cdef ring_end_t* _head    # the writer's
+    cdef ring_end_t* _tail    # the reader's
     cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil   # 0: full
-    cdef punt_t* peek(self) noexcept nogil                                          # NULL: empty
+    cdef const punt_t* peek(self) noexcept nogil                                    # NULL: empty
     cdef void pop(self) noexcept nogil

@@ -1,66 +1,81 @@
-"""The punt ring: an octet ring in which a record never wraps."""
+"""The punt ring: an octet ring whose memory is mapped twice, so that no record ever wraps."""
 
+from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_load_u64, atomic_store_u64
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+from posix.mman cimport (
+    MAP_ANONYMOUS, MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap)
+from posix.stdlib cimport posix_memalign
+
+cdef extern from "<sys/mman.h>" nogil:
+    int MREMAP_MAYMOVE, MREMAP_FIXED
+    void* mremap(void* at, size_t size, size_t new_size, int flags, void* new_at)
+
+cdef enum:
+    LEAST = 4096              # a page
+    LINES = 128
+
+
+cdef uint8_t* _map_twice(uint64_t size) noexcept nogil:
+    """Memory of `size` octets that is seen once more behind itself; NULL: there is none."""
+    cdef void* base = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                           0)
+    if base == MAP_FAILED:
+        return NULL
+    # An old size of 0 makes another mapping of the same shared pages (mremap(2)).
+    if mremap(base, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, <uint8_t*>base + size) == MAP_FAILED:
+        munmap(base, 2 * size)
+        return NULL
+    return <uint8_t*>base
 
 
 cdef class PuntRing:
     """`size` octets, a power of two."""
 
     def __cinit__(self, uint64_t size):
-        if size < 4096 or size & (size - 1):
-            raise ValueError(f"punt ring: {size} is not a power of two from 4096 on")
-        self._base = <uint8_t*>malloc(size)
-        if self._base == NULL:
-            raise MemoryError(f"no memory for a ring of {size} octets")
+        cdef void* ends = NULL
+        if size < LEAST or size & (size - 1):
+            raise ValueError(f"punt ring: {size} is not a power of two from {LEAST} on")
         self._size = size
-        self.head = self.tail = 0
+        self._base = _map_twice(size)
+        if self._base == NULL or posix_memalign(&ends, LINES, 2 * sizeof(ring_end_t)):
+            raise MemoryError(f"no memory for a ring of {size} octets")
+        memset(ends, 0, 2 * sizeof(ring_end_t))
+        self._head = <ring_end_t*>ends
+        self._tail = self._head + 1
 
     def __dealloc__(self):
-        free(self._base)
+        if self._base != NULL:
+            munmap(self._base, 2 * self._size)
+        free(self._head)
 
     cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil:
         """Copies a record and its packet in. 0 if there is no room."""
         cdef uint64_t need = (sizeof(punt_t) + record.len + 7) & ~<uint64_t>7
-        cdef uint64_t at, rest, skipped
-        cdef punt_t* head
-        if self.head == self.tail:
-            # From the start again: else a record above half the size might never fit an empty ring.
-            # Both ends are used on one thread.
-            self.head = self.tail = 0
-        at = self.head & (self._size - 1)
-        rest = self._size - at
-        skipped = rest if rest < need else 0
-        if self.head + skipped + need - self.tail > self._size:
-            return 0
-        if skipped:
-            # sizes are multiples of 8: a skipped rest may be shorter than a head, so peek looks at
-            # the rest itself; where a head fits, it says so.
-            if rest >= sizeof(punt_t):
-                (<punt_t*>(self._base + at)).skip = 1
-            self.head += skipped
-            at = 0
-        head = <punt_t*>(self._base + at)
-        memcpy(head, record, sizeof(punt_t))
-        memcpy(self._base + at + sizeof(punt_t), data, record.len)
-        head.size = <uint32_t>need
-        head.skip = 0
-        self.head += need
+        cdef uint64_t at = self._head.octets
+        cdef punt_t* into = <punt_t*>(self._base + (at & (self._size - 1)))
+        if at + need - self._head.other > self._size:
+            self._head.other = atomic_load_u64(&self._tail.octets, ATOMIC_ACQUIRE)
+            if at + need - self._head.other > self._size:
+                return 0
+        memcpy(into, record, sizeof(punt_t))
+        memcpy(into + 1, data, record.len)
+        into.size = <uint32_t>need
+        atomic_store_u64(&self._head.octets, at + need, ATOMIC_RELEASE)
         return 1
 
-    cdef punt_t* peek(self) noexcept nogil:
+    cdef const punt_t* peek(self) noexcept nogil:
         """The oldest record, NULL if there is none."""
-        cdef uint64_t at, rest
-        if self.head == self.tail:
-            return NULL
-        at = self.tail & (self._size - 1)
-        rest = self._size - at
-        if rest < sizeof(punt_t) or (<punt_t*>(self._base + at)).skip:
-            self.tail += rest
-            at = 0
-        return <punt_t*>(self._base + at)
+        cdef uint64_t at = self._tail.octets
+        if at == self._tail.other:
+            self._tail.other = atomic_load_u64(&self._head.octets, ATOMIC_ACQUIRE)
+            if at == self._tail.other:
+                return NULL
+        return <const punt_t*>(self._base + (at & (self._size - 1)))
 
     cdef void pop(self) noexcept nogil:
         """Gives the record that peek showed back to the writer."""
-        self.tail += (<punt_t*>(self._base + (self.tail & (self._size - 1)))).size
+        cdef uint64_t at = self._tail.octets
+        at += (<const punt_t*>(self._base + (at & (self._size - 1)))).size
+        atomic_store_u64(&self._tail.octets, at, ATOMIC_RELEASE)

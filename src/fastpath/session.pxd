@@ -1,6 +1,7 @@
 # Sessions as decapsulation sees them: found by (local address, tunnel id, session id), which are
 # the receiver's (RFC 2661 3.1), then held against the peer's address and port.
 
+from fastpath.prefetch cimport prefetch_read
 from fastpath.types cimport SESSION_INVALID, nh_t, session_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -56,7 +57,7 @@ cdef inline uint32_t session_slot(uint64_t key, uint32_t mask) noexcept nogil:
     return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
 
 
-cdef inline session_t session_find(session_map_t* map, uint64_t key) noexcept nogil:
+cdef inline session_t session_find(const session_map_t* map, uint64_t key) noexcept nogil:
     """Index of a session, SESSION_INVALID if there is none."""
     cdef uint32_t slot = session_slot(key, map.mask)
     while map.keys[slot] != 0:
@@ -64,6 +65,16 @@ cdef inline session_t session_find(session_map_t* map, uint64_t key) noexcept no
             return map.index[slot]
         slot = (slot + 1) & map.mask
     return SESSION_INVALID
+
+
+# Asks ahead for what session_find will read: first the cell, then what the cell leads to.
+cdef inline void session_ahead(const session_map_t* map, uint64_t key, int step) noexcept nogil:
+    cdef uint32_t slot = session_slot(key, map.mask)
+    if step == 0:
+        prefetch_read(&map.keys[slot])
+        prefetch_read(&map.index[slot])
+    elif map.keys[slot] == key:
+        prefetch_read(&map.at[map.index[slot]])
 
 
 cdef inline bint session_owns(const session_entry_t* entry, uint32_t address,

@@ -20,6 +20,7 @@ cdef enum TriggerOutcome:
     TRIGGER_DISCARDED
     TRIGGER_MISSED            # event queue or key table full
     TRIGGER_OUTCOMES
+    TRIGGER_GONE = -1
 
 cdef struct trigger_event_t:
     uint64_t ts
@@ -79,6 +80,9 @@ cdef struct trigger_table_t:
 
 @cython.final
 cdef class TriggerTable:
+    # Workers offer and control takes at the same time: every function below holds the lock. What
+    # is read of a key without it is only believed of keys that control has, which control ends.
+    cdef uint32_t lock
     # Entries are named by index, which control combines with the generation: generation << 32 |
     # index is never reused for another destination.
     cdef trigger_entry_t* entries
@@ -89,7 +93,7 @@ cdef class TriggerTable:
     cdef readonly uint32_t keys       # keys now
     cdef uint32_t used                # entries handed out at one time or another
     cdef uint32_t free_entry          # list of those that came back
-    # Events: one producer (offer), one consumer (events); both counters only grow.
+    # Events: one producer at a time (offer), one consumer (events); both counters only grow.
     cdef trigger_event_t* ring
     cdef uint32_t ring_mask
     cdef uint32_t ring_head           # written by the producer
@@ -101,16 +105,22 @@ cdef class TriggerTable:
     cdef int offer(self, packet_t* p, nh_t glean) noexcept nogil                    # TriggerOutcome
     # A packet for a session adjacency that still waits for the flush of `key`: joins the tail,
     # TRIGGER_BUFFERED or _DISCARDED. What glean packets of the key do now plays no part.
+    # TRIGGER_GONE: the flush is over, the packet may go on; it is not counted.
     cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil
     # Takes the oldest buffered packet of a key: copies it to into->data (room for DATAGRAM_MAX
     # octets), sets ts and port, returns its length, 0 at the end. `flushed` says whether it counts
     # as forwarded or as dropped.
     cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil
+    # Ends a key whose buffer is empty; False if it is not. A key that is gone has ended.
+    cdef bint end(self, uint64_t key) noexcept nogil
+    # From now on packets of this key are discarded; what is buffered stays.
+    cdef void refuse(self, uint64_t key) noexcept nogil
     # Whether a key of control still names an entry.
     cdef bint is_live(self, uint64_t key) noexcept nogil
     # Index of the entry that a key of control names; KeyError if it is stale or was never given.
     cdef uint32_t index_of(self, object key) except TRIGGER_NONE
 
+    cdef int _offer(self, packet_t* p, nh_t glean) noexcept nogil
     cdef uint32_t* _bucket(self, const addr_t* destination, nh_t glean) noexcept nogil
     cdef uint32_t _home(self, const addr_t* destination, nh_t glean) noexcept nogil
     cdef uint32_t _new_entry(self) noexcept nogil

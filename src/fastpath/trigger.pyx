@@ -8,7 +8,8 @@ sends packets or looks at time.
 from typing import NamedTuple
 
 from fastpath.address cimport addr_text
-from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_load_u32, atomic_store_u32
+from fastpath.atomic cimport (
+    ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_load_u32, atomic_store_u32, spin_lock, spin_unlock)
 from fastpath.flow cimport describe_ip, flow_addresses, flow_ports
 from fastpath.hash cimport hash16, mix64
 from fastpath.packet cimport packet_t
@@ -90,6 +91,13 @@ cdef class TriggerTable:
     # -- packets ---------------------------------------------------------------------------------
 
     cdef int offer(self, packet_t* p, nh_t glean) noexcept nogil:
+        cdef int outcome
+        spin_lock(&self.lock)
+        outcome = self._offer(p, glean)
+        spin_unlock(&self.lock)
+        return outcome
+
+    cdef int _offer(self, packet_t* p, nh_t glean) noexcept nogil:
         cdef addr_t source
         cdef addr_t destination
         cdef trigger_entry_t* entry
@@ -105,19 +113,43 @@ cdef class TriggerTable:
         return self._count(p.table, TRIGGER_DISCARDED)
 
     cdef int offer_tail(self, packet_t* p, uint64_t key) noexcept nogil:
-        if self.is_live(key) and self._keep(p, &self.entries[<uint32_t> key]):
-            return self._count(p.table, TRIGGER_BUFFERED)
-        return self._count(p.table, TRIGGER_DISCARDED)
+        cdef int outcome = TRIGGER_GONE
+        spin_lock(&self.lock)
+        if self.is_live(key):
+            outcome = self._count(p.table, TRIGGER_BUFFERED
+                                  if self._keep(p, &self.entries[<uint32_t> key])
+                                  else TRIGGER_DISCARDED)
+        spin_unlock(&self.lock)
+        return outcome
 
     cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil:
         cdef trigger_packet_t* packet
-        if not TRIGGER_NONE < key < self.used or self.entries[key].first == NULL:
-            return 0
-        packet = self.entries[key].first
-        memcpy(into.data, packet + 1, packet.len)
-        into.ts = packet.ts
-        into.port = packet.port
-        return self._pop(&self.entries[key], TRIGGER_FLUSHED if flushed else TRIGGER_DROPPED)
+        cdef uint32_t length = 0
+        spin_lock(&self.lock)
+        if TRIGGER_NONE < key < self.used and self.entries[key].first != NULL:
+            packet = self.entries[key].first
+            memcpy(into.data, packet + 1, packet.len)
+            into.ts = packet.ts
+            into.port = packet.port
+            length = self._pop(&self.entries[key], TRIGGER_FLUSHED if flushed else TRIGGER_DROPPED)
+        spin_unlock(&self.lock)
+        return length
+
+    cdef bint end(self, uint64_t key) noexcept nogil:
+        cdef bint empty = True
+        spin_lock(&self.lock)
+        if self.is_live(key):
+            empty = self.entries[<uint32_t> key].buffered == 0
+            if empty:
+                self._remove(<uint32_t> key)
+        spin_unlock(&self.lock)
+        return empty
+
+    cdef void refuse(self, uint64_t key) noexcept nogil:
+        spin_lock(&self.lock)
+        if self.is_live(key):
+            self.entries[<uint32_t> key].state = TRIGGER_DISCARD
+        spin_unlock(&self.lock)
 
     cdef int _count(self, table_t table, int counter) noexcept nogil:
         self.tables[table].counter[counter] += 1
@@ -268,26 +300,33 @@ cdef class TriggerTable:
 
     def discard(self, key) -> None:
         """From now on packets of this key are discarded; what is buffered stays."""
-        self.entries[self.index_of(key)].state = TRIGGER_DISCARD
+        self.index_of(key)
+        self.refuse(key)
 
     def forget(self, key) -> int:
         """Drops the buffer and the key: the next packet is a new event. Returns how many were."""
-        return self._remove(self.index_of(key))
+        cdef uint32_t index = self.index_of(key)
+        cdef uint32_t dropped
+        spin_lock(&self.lock)
+        dropped = self._remove(index)
+        spin_unlock(&self.lock)
+        return dropped
 
     def finish(self, key) -> None:
         """Ends a key whose buffer was flushed. ValueError if packets are still in it."""
         cdef uint32_t index = self.index_of(key)
-        if self.entries[index].buffered:
+        if not self.end(key):
             raise ValueError(f"{self.entries[index].buffered} packets are still buffered")
-        self._remove(index)
 
     def forget_glean(self, nh_t glean) -> int:
         """Forgets all keys of a deleted target; returns how many packets were dropped."""
         cdef uint32_t index
         cdef uint32_t dropped = 0
+        spin_lock(&self.lock)
         for index in range(1, self.used):
             if self.entries[index].state != TRIGGER_FREE and self.entries[index].glean == glean:
                 dropped += self._remove(index)
+        spin_unlock(&self.lock)
         return dropped
 
     def set_limits(self, table, packets, octets=TRIGGER_OCTETS_MAX) -> None:
@@ -300,9 +339,13 @@ cdef class TriggerTable:
         if not 0 <= octets <= TRIGGER_OCTETS_MAX:
             raise ValueError(f"{octets} octets are not in 0..{TRIGGER_OCTETS_MAX}")
         cdef trigger_table_t* limits = &self.tables[_table_index(table)]
-        limits.packet_limit = packets
-        limits.octet_limit = octets
+        cdef uint32_t most = packets
+        cdef uint32_t most_octets = octets
+        spin_lock(&self.lock)
+        limits.packet_limit = most
+        limits.octet_limit = most_octets
         limits.limited = True
+        spin_unlock(&self.lock)
 
     # -- what control sees -----------------------------------------------------------------------
 
