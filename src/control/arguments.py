@@ -16,6 +16,9 @@ exit codes:
   0 ok   1 failed (a damaged input too)   2 usage   3 configuration
   4 peer or authentication   5 resource or permission   130 interrupted"""
 
+BENCHMARKS: Final = ("ipv4", "ipv6")
+"""What `dialout bench` can measure."""
+
 MAXIMUM: Final = 2**63 - 1
 """Largest number that --limit and --seed take, and `seed` in a configuration."""
 
@@ -39,7 +42,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments. Raises SystemExit after --help, --version and what cannot be meant."""
     top = parser()
     arguments = top.parse_args(argv)
-    if arguments.command == "replay":
+    if arguments.command in ("replay", "bench"):
         _refuse_overwriting(top, arguments)
     return arguments
 
@@ -94,7 +97,42 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--config", type=_file, metavar="FILE", required=True)
     check.add_argument("--json", action="store_true", help="print the errors as JSON")
+    _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
     return top
+
+
+_BENCH: Final[dict[str, Any]] = {
+    "description": "Measures lookups, updates, packets and replay on this machine, at least ten\n"
+    "times each in turn, and prints medians. A ratio above 1 always means that ours\n"
+    "is better; the spread is the distance of the quartiles over the median."
+}
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "groups",
+        nargs="*",
+        type=_benchmark,
+        metavar="GROUP",
+        help=f"any of {', '.join(BENCHMARKS)}; default: all",
+    )
+    bench.add_argument(
+        "--peers", action="store_true", help="beside DPDK's tables (needs libdpdk-dev and gcc)"
+    )
+    bench.add_argument("--json", action="store_true", help="print the rows as JSON")
+    bench.add_argument("--plot", type=_file, metavar="FILE.svg", help="draw the rows")
+    bench.add_argument(
+        "--table",
+        type=_file,
+        metavar="FILE",
+        help="your routes instead of generated ones: text, MRT or a saved table",
+    )
+    bench.add_argument(
+        "--trace", type=_file, metavar="PCAP", help="your traffic beside generated streams"
+    )
+    bench.add_argument(
+        "--quick", action="store_true", help="tiny sizes: whether it runs, not how fast"
+    )
 
 
 def _add_verbosity(command: argparse.ArgumentParser) -> None:
@@ -109,6 +147,12 @@ def _file(text: str) -> str:
     return text
 
 
+def _benchmark(text: str) -> str:
+    if text not in BENCHMARKS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(BENCHMARKS)}")
+    return text
+
+
 def _number(text: str) -> int:
     allowed = f"must be a whole number from 0 to {MAXIMUM}"
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAXIMUM))):
@@ -120,10 +164,15 @@ def _number(text: str) -> int:
 
 def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """No output may be a file that is read, or the other output."""
-    taken = [("an input", path) for path in arguments.captures]
-    if arguments.config is not None:
-        taken.append(("the configuration", arguments.config))
-    for option, path in (("--write", arguments.write), ("--report", arguments.report)):
+    if arguments.command == "bench":
+        inputs = [("the table", arguments.table), ("the trace", arguments.trace)]
+        outputs = [("--plot", arguments.plot)]
+    else:
+        inputs = [("an input", path) for path in arguments.captures]
+        inputs.append(("the configuration", arguments.config))
+        outputs = [("--write", arguments.write), ("--report", arguments.report)]
+    taken = [(what, path) for what, path in inputs if path is not None]
+    for option, path in outputs:
         if path is None:
             continue
         for what, other in taken:

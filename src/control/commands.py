@@ -101,6 +101,23 @@ def check(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """`dialout bench`."""
+    from control.bench import command
+
+    with _opened(arguments.plot) as plot:
+        command.bench(
+            arguments.groups,
+            peers=arguments.peers,
+            table=arguments.table,
+            trace=arguments.trace,
+            quick=arguments.quick,
+            as_json=arguments.json,
+            plot=plot,
+        )
+    return OK
+
+
 def _exit_code(report: Report) -> int:
     if report["interrupted"]:
         say("dialout: interrupted")
@@ -179,7 +196,7 @@ def _opened(path: str | None) -> Iterator[TextIO | None]:
     if path is None:
         yield None
         return
-    file = open(path, "w", encoding="ascii")  # noqa: SIM115
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115
     try:
         yield file
     finally:
@@ -222,4 +239,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay,
     "demo": demo,
     "check": check,
+    "bench": bench,
 }

@@ -1,0 +1,55 @@
+"""`dialout bench`: runs the groups that are asked for, prints, draws, and returns the rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TextIO
+
+from control.bench import lookups
+from control.bench.context import QUICK, Context, Sizes, one_processor
+from control.bench.drawing import svg
+from control.bench.machine import lines, machine
+from control.bench.peers import open_peers
+from control.bench.rows import HEADING, Row, line
+
+Group = Callable[[Context], Iterator[Row]]
+
+GROUPS: Final[dict[str, Group]] = {
+    "ipv4": lookups.ipv4,
+    "ipv6": lookups.ipv6,
+}
+"""What can be measured, in the order of the table."""
+
+
+def bench(
+    groups: Sequence[str],
+    *,
+    peers: bool,
+    table: str | None,
+    trace: str | None,
+    quick: bool,
+    as_json: bool,
+    plot: TextIO | None,
+) -> list[Row]:
+    """Measures the groups (none: all) and tells what it came to.
+
+    ResourceError: no peers, and what to install. RouteFileError, CaptureError: the user's table or
+    trace is no such thing; nothing was measured then.
+    """
+    context = Context(QUICK if quick else Sizes(), open_peers() if peers else None, trace=trace)
+    told = machine()
+    if not as_json:
+        print("\n".join([*lines(told), "", HEADING]), flush=True)
+    rows: list[Row] = []
+    with one_processor():
+        for name in groups or GROUPS:
+            for each in GROUPS[name](context):
+                rows.append(each)
+                if not as_json:
+                    print(line(each), flush=True)
+    if as_json:
+        print(json.dumps([each.as_json() for each in rows], indent=1))
+    if plot is not None:
+        plot.write(svg(rows, told))
+    return rows

@@ -1,0 +1,84 @@
+"""What all measurements of a run share: sizes, tables, peers, the processor they are tied to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from control.bench.peers import Library
+from control.bench.tables import internet_like
+from control.routes import Routes
+
+SEED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured."""
+
+    runs: int = 11
+    """Repetitions, of which medians are taken."""
+    keys: int = 1 << 22
+    """Destinations of a stream: more than caches hold of what they lead to."""
+    batch: int = 256
+    """Lookups of one call, as a burst makes them."""
+    routes4: int = 900_000
+    routes6: int = 160_000
+    access: tuple[int, ...] = (100_000, 1_000_000)
+    """Tables with so many access routes more."""
+    sessions: int = 100_000
+    updates: int = 100_000
+    packets: int = 1 << 16
+    """Packets in memory: with the space around them more than caches hold."""
+    captured: int = 1_000_000
+    """Packets of the generated capture."""
+
+
+QUICK: Final = Sizes(
+    runs=10,
+    keys=2048,
+    routes4=2000,
+    routes6=500,
+    access=(200,),
+    sessions=50,
+    updates=200,
+    packets=256,
+    captured=1000,
+)
+"""For a look whether everything runs; its numbers mean nothing."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of `dialout bench`."""
+
+    sizes: Sizes
+    peers: Library | None
+    given: dict[int, Routes] = field(default_factory=dict)
+    """Tables of the user's, by family, instead of generated ones."""
+    trace: str | None = None
+    """A capture of the user's."""
+    _made: dict[int, Routes] = field(default_factory=dict)
+
+    def table(self, family: int) -> tuple[str, Routes]:
+        """Name and prefixes of the routing table to measure with."""
+        if family in self.given:
+            return "table", self.given[family]
+        if family not in self._made:
+            size = self.sizes.routes4 if family == 4 else self.sizes.routes6
+            self._made[family] = internet_like(family, size, SEED)
+        return "bgp", self._made[family]
+
+
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """Ties this thread to the last processor it may use: others are busier with interrupts."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
