@@ -84,7 +84,7 @@ def routes(sessions: int, size: int = ROUTES) -> Routes:
     table = internet_like(4, size, 1)
     rng = np.random.default_rng(2)
     addresses = table.addresses.view(">u4").ravel().astype(np.uint32)
-    long = addresses[table.lengths == 24]
+    long = addresses[(table.lengths == 24) & (addresses < 0xE0000000)]
     blocks = rng.choice(long, min(len(long), 6_000), replace=False)
     access = np.unique(rng.choice(blocks, 2 * sessions) | rng.integers(0, 256, 2 * sessions))
     access = rng.permutation(access)[:sessions].astype(np.uint32)

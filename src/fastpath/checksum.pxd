@@ -61,16 +61,21 @@ cdef inline uint64_t sum_short(const uint8_t* data, uint32_t len,
     return even + odd
 
 
-# Ones' complement sum of the big-endian 16-bit words, in host order.
-cdef inline uint16_t fold(uint64_t total) noexcept nogil:
+# Ones' complement sum of 16-bit words, in memory's order.
+cdef inline uint16_t fold_16(uint64_t total) noexcept nogil:
     total = (total >> 32) + <uint32_t> total      # < 2^33
     total = (total & 0xFFFF) + ((total >> 16) & 0xFFFF) + (total >> 32)   # < 2^17
     total = (total & 0xFFFF) + (total >> 16)          # <= 0x10000
     total = (total & 0xFFFF) + (total >> 16)
-    return be16toh(<uint16_t> total)
+    return <uint16_t> total
 
 
-# Ones' complement sum of words that were added in host order.
+# The same of big-endian words, in host order.
+cdef inline uint16_t fold(uint64_t total) noexcept nogil:
+    return be16toh(fold_16(total))
+
+
+# Ones' complement sum of fewer than 2^16 words that were added as they are.
 cdef inline uint16_t carry(uint32_t total) noexcept nogil:
     total = (total & 0xFFFF) + (total >> 16)
     return <uint16_t> ((total & 0xFFFF) + (total >> 16))

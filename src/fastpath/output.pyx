@@ -15,13 +15,14 @@ from fastpath.memory cimport unmap
 from fastpath.mss cimport cut_mss
 from fastpath.packet cimport LINK_IPV4, PKT_DECAPPED, PKT_GENERATED, PKT_READONLY
 from fastpath.ports.capture_output cimport CaptureWriter
-from fastpath.session cimport session_count_t
+from fastpath.quick cimport add_session, queue, unframe
 from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
     VERDICT_DROP, VERDICT_FORWARD, verdict_text)
 from fastpath.wire cimport (
-    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, PROTO_TCP)
+    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, PROTO_TCP,
+    htobe16)
 from fastpath.counters cimport counters_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -151,11 +152,7 @@ cdef class Output:
         cdef int reason
         cdef packet_t* piece
         cdef uint32_t n
-        # What is before the IP header has had its use.
-        p.data += p.l3
-        p.len -= p.l3
-        p.headroom += p.l3
-        p.l3 = 0
+        unframe(p)
         if p.len <= a.mtu:
             self._send_whole(p, a)
             return REASON_NONE
@@ -174,12 +171,8 @@ cdef class Output:
         return reason
 
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil:
-        cdef session_count_t* count
         if a.kind == ADJ_SESSION:
-            count = &self.counts.sent[a.session]
-            count.packets += 1
-            count.octets += p.len
-            count.last_ns = p.ts
+            add_session(&self.counts.sent[a.session], p)
             add_count(self._counters, COUNTER_ENCAPSULATED, 1)
             prepend(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)
@@ -190,17 +183,17 @@ cdef class Output:
         self._queue(p, a.port)
 
     cdef uint16_t _next_identification(self, const adjacency_t* a) noexcept nogil:
-        """A packet that nobody may cut needs none (RFC 6864 4.1)."""
+        """In network order. A packet that nobody may cut needs none (RFC 6864 4.1)."""
         if a.flags & ADJ_DONT_FRAGMENT:
             return 0
         self._identification += 1
-        return self._identification - 1
+        return htobe16(<uint16_t>(self._identification - 1))
 
     cdef uint16_t _next_sequence(self, const adjacency_t* a) noexcept nogil:
-        """Ns: the only thing that workers share and all write."""
+        """Ns in network order: the only thing that workers share and all write."""
         if not a.flags & ADJ_SEQUENCE:
             return 0
-        return atomic_add_u16(&self._sessions.at[a.session].sequence, 1, ATOMIC_RELAXED)
+        return htobe16(atomic_add_u16(&self._sessions.at[a.session].sequence, 1, ATOMIC_RELAXED))
 
     cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil:
         """Counts a received packet as dropped. The answer to it, if any, was sent before."""
@@ -307,9 +300,7 @@ cdef class Output:
             self.capture.record(self.capture.state, p.ts, p.data, p.len, p.len, LINK_IPV4, port, 1,
                                 verdict_text(p.verdict, 0) if self.comment == NULL
                                 else self.comment)
-        entry.queue[entry.queued] = p
-        entry.queued += 1
-        if entry.queued == QUEUE_MAX:
+        if queue(entry, p):
             self.transmit(entry)
 
     cdef void transmit(self, port_entry_t* entry) noexcept nogil:

@@ -10,7 +10,7 @@ from fastpath.types cimport BURST_MAX, nh_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    CHUNK = 64                # packets that go from stage to stage together
+    CHUNK = 32                # packets that go from stage to stage together
 
 # What one chunk adds to the counters, put there once.
 cdef struct tally_t:
@@ -32,16 +32,15 @@ cdef class Pipeline(Output):
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil
     cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil
     cdef void _ahead(self, const packet_t* burst, int n) noexcept nogil
-    cdef void _classify(self, int port, packet_t* burst, int n) noexcept nogil
-    cdef int _parse(self, packet_t* p) noexcept nogil
+    cdef void _find(self, int port, packet_t* burst, int n) noexcept nogil
+    cdef uint32_t _parse(self, packet_t* p) noexcept nogil
+    cdef void _judge(self, packet_t* burst, int n) noexcept nogil
     cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil
     cdef void _decapsulate(self, packet_t* burst, int n) noexcept nogil
     cdef int _unwrap(self, packet_t* p) noexcept nogil
     cdef void _reclassify(self, packet_t* burst, int n) noexcept nogil
     cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil
     cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil
-    cdef bint _pass_quick(self, packet_t* p, tally_t* tally) noexcept nogil
-    cdef void _count_decapped(self, packet_t* p) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
     cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil
     cdef void _punt(self, packet_t* p) noexcept nogil

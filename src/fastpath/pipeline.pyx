@@ -7,7 +7,7 @@ function; all that is rare is called from there and counts by itself.
 """
 
 from fastpath.adjacency cimport (
-    ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_SEQUENCE, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
+    ADJ_DONT_FRAGMENT, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
 from fastpath.atomic cimport ATOMIC_RELAXED, atomic_and_u8
 from fastpath.counters cimport (
     COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_PUNTED, COUNTER_RECEIVED,
@@ -15,35 +15,30 @@ from fastpath.counters cimport (
 from fastpath.decap cimport (
     DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_ahead, decap_t)
 from fastpath.encap cimport decrement_ttl, prepend
-from fastpath.output cimport QUEUE_MAX, port_entry_t
+from fastpath.output cimport port_entry_t
 from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.parse_quick cimport parse_plain, parse_quick
 from fastpath.ports.port cimport port_io
 from fastpath.prefetch cimport prefetch_read, prefetch_write
 from fastpath.prefix_store cimport prefix_store_t, store_cover, store_get
+from fastpath.quick cimport add_session, is_plain, queue, unframe
 from fastpath.ring cimport punt_t
 from fastpath.session cimport (
     session_ahead, session_count_t, session_entry_t, session_owns, session_slot)
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_GONE, TRIGGER_MISSED
-from fastpath.types cimport BURST_MAX, HEADROOM, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
     REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP,
     VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER,
     verdict_text)
-from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, PROTO_TCP, TCP_SYN, load_be32
+from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, load_be32
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef enum:
     LINE = 64
-
-
-cdef inline bint may_be_syn(const uint8_t* ip, uint32_t length) noexcept nogil:
-    """Whether a TCP packet has to be looked at for its MSS."""
-    cdef uint32_t flags = (ip[0] & 15) * 4 + 13
-    return length <= flags or ip[flags] & TCP_SYN
 
 
 cdef class Pipeline(Output):
@@ -57,15 +52,19 @@ cdef class Pipeline(Output):
         cdef int n = io.rx_burst(io.state, self._burst, most, until)
         cdef int done = 0
         cdef int count, handled
+        cdef packet_t* following
         if n <= 0:
             return n
         self._events = 0
         memset(&tally, 0, sizeof(tally))
-        self._ahead(self._burst, min(n, <int>CHUNK))
+        self._ahead(self._burst, min(n, 2 * <int>CHUNK))
+        self._find(port, self._burst, min(n, <int>CHUNK))
         while done < n:
             count = min(n - done, <int>CHUNK)
-            self._ahead(self._burst + done + count, min(n - done - count, <int>CHUNK))
-            self._classify(port, self._burst + done, count)
+            following = self._burst + done + count
+            self._ahead(following + <int>CHUNK, min(n - done - count - <int>CHUNK, <int>CHUNK))
+            self._find(port, following, min(n - done - count, <int>CHUNK))
+            self._judge(self._burst + done, count)
             handled = self._carry_out(self._burst + done, count, &tally)
             done += handled
             if handled < count:
@@ -107,13 +106,12 @@ cdef class Pipeline(Output):
 
     # Verdicts -------------------------------------------------------------------------------
 
-    cdef void _classify(self, int port, packet_t* burst, int n) noexcept nogil:
-        """Gives each packet its verdict; no octet of a packet, no counter and no state changes."""
+    cdef void _find(self, int port, packet_t* burst, int n) noexcept nogil:
+        """Checks headers and finds next hops; no octet of a packet, no counter, no state changes,
+        here nor in what follows up to _carry_out."""
         cdef uint16_t table = self.port[port].table
         cdef const adjacency_t* adjacencies = self._adjacencies
-        cdef const adjacency_t* a
         cdef packet_t* p
-        cdef int inner = 0
         cdef int i
         for i in range(n):
             p = &burst[i]
@@ -122,23 +120,31 @@ cdef class Pipeline(Output):
             p.session = SESSION_INVALID
             p.verdict = VERDICT_DROP
             p.reason = REASON_NONE
-            self._keys[i] = 0
-            if not parse_quick(p):
-                p.reason = <uint8_t>self._parse(p)
-            if p.reason == REASON_NONE:
+            if parse_quick(p):
                 memcpy(&self._keys[i], p.data + p.l3 + 16, 4)
+            else:
+                self._keys[i] = self._parse(p)
         self.lookup(table, self._keys, self._found, n)
         for i in range(n):
+            burst[i].nh = self._found[i]
             prefetch_read(&adjacencies[self._found[i]])
+
+    cdef void _judge(self, packet_t* burst, int n) noexcept nogil:
+        """Gives each packet its verdict, from the kind of its adjacency."""
+        cdef const adjacency_t* adjacencies = self._adjacencies
+        cdef session_count_t* sent = self.counts.sent
+        cdef const adjacency_t* a
+        cdef packet_t* p
+        cdef int inner = 0
+        cdef int i
         for i in range(n):
             p = &burst[i]
-            p.nh = self._found[i]
             a = &adjacencies[p.nh]
             if p.reason != REASON_NONE:
                 continue
             if a.kind == ADJ_SESSION:
                 p.verdict = VERDICT_FORWARD
-                prefetch_write(&self.counts.sent[a.session])
+                prefetch_write(&sent[a.session])
             elif a.kind == ADJ_LOCAL and a.flags & ADJ_TUNNEL:
                 self._inner[inner] = i
                 inner += 1
@@ -147,8 +153,9 @@ cdef class Pipeline(Output):
         if inner:
             self._decapsulate(burst, inner)
 
-    cdef int _parse(self, packet_t* p) noexcept nogil:
-        """What is wrong with a packet that is not plain, or REASON_NONE."""
+    cdef uint32_t _parse(self, packet_t* p) noexcept nogil:
+        """What is wrong with a packet that is not plain, if anything is. Returns its key."""
+        cdef uint32_t key = 0
         cdef int reason
         p.family = 0
         reason = parse_link(p)
@@ -156,7 +163,10 @@ cdef class Pipeline(Output):
             reason = parse_ip(p)
         if reason == REASON_NONE and p.family == INET6:
             reason = REASON_IP6_NOT_FORWARDED
-        return reason
+        if reason == REASON_NONE:
+            memcpy(&key, p.data + p.l3 + 16, 4)
+        p.reason = <uint8_t>reason
+        return key
 
     cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil:
         """Verdict from the kind of the adjacency."""
@@ -270,63 +280,40 @@ cdef class Pipeline(Output):
     cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil:
         """In order of arrival. How many: with stop_on_event, up to the first that control has to
         hear of."""
-        cdef bint quick = self.capture == NULL
+        cdef const adjacency_t* adjacencies = self._adjacencies
+        cdef port_entry_t* ports = self.port
+        # With a capture each packet tells its story where it happens.
+        cdef uint32_t attached = self.ports if self.capture == NULL else 0
+        cdef session_count_t* sent = self.counts.sent
+        cdef session_count_t* received = self.counts.received
+        cdef const adjacency_t* a
         cdef packet_t* p
         cdef int i
         for i in range(n):
             p = &burst[i]
+            a = &adjacencies[p.nh]
             tally.octets += p.wire_len
-            if quick and p.verdict <= VERDICT_DELIVER and self._pass_quick(p, tally):
-                continue
+            if p.verdict <= VERDICT_DELIVER and a.port < attached and is_plain(p, a):
+                if ports[a.port].io != NULL:
+                    if p.flags & PKT_DECAPPED:
+                        add_session(&received[p.session], p)
+                        tally.decapsulated += 1
+                    decrement_ttl(p.data + p.l3)
+                    if p.verdict == VERDICT_FORWARD:
+                        add_session(&sent[a.session], p)
+                        tally.forwarded += 1
+                        prepend(a, p, 0 if a.flags & ADJ_DONT_FRAGMENT
+                                else self._next_identification(a), 0)
+                    else:
+                        unframe(p)
+                        tally.delivered += 1
+                    if queue(&ports[a.port], p):
+                        self.transmit(&ports[a.port])
+                    continue
             self._handle(p)
             if self._stop_on_event and self._events:
                 return i + 1
         return n
-
-    cdef bint _pass_quick(self, packet_t* p, tally_t* tally) noexcept nogil:
-        """FORWARD or DELIVER in one go, if nothing about the packet needs a second thought."""
-        cdef const adjacency_t* a = &self._adjacencies[p.nh]
-        cdef uint8_t* ip = p.data + p.l3
-        cdef uint32_t length = p.len - p.l3
-        cdef session_count_t* count
-        cdef port_entry_t* entry
-        if (a.port >= self.ports or length > a.mtu or ip[8] <= 1
-                or a.flags & (ADJ_HOLD | ADJ_SEQUENCE) or p.flags & PKT_READONLY
-                or p.headroom + p.l3 < HEADROOM // 2
-                or (ip[9] == PROTO_TCP and (a.mss or p.flags & PKT_DECAPPED)
-                    and may_be_syn(ip, length))):
-            return False
-        entry = &self.port[a.port]
-        if entry.io == NULL:
-            return False
-        if p.flags & PKT_DECAPPED:
-            tally.decapsulated += 1
-            self._count_decapped(p)
-        decrement_ttl(ip)
-        p.data = ip
-        p.len = length
-        p.headroom += p.l3
-        p.l3 = 0
-        if p.verdict == VERDICT_FORWARD:
-            count = &self.counts.sent[a.session]
-            count.packets += 1
-            count.octets += length
-            count.last_ns = p.ts
-            tally.forwarded += 1
-            prepend(a, p, self._next_identification(a), 0)
-        else:
-            tally.delivered += 1
-        entry.queue[entry.queued] = p
-        entry.queued += 1
-        if entry.queued == QUEUE_MAX:
-            self.transmit(entry)
-        return True
-
-    cdef void _count_decapped(self, packet_t* p) noexcept nogil:
-        cdef session_count_t* count = &self.counts.received[p.session]
-        count.packets += 1
-        count.octets += p.len
-        count.last_ns = p.ts
 
     cdef void _handle(self, packet_t* p) noexcept nogil:
         """Carries any verdict out."""
@@ -338,7 +325,7 @@ cdef class Pipeline(Output):
                 self.counts.received[p.session].refused += 1
             else:
                 add_count(self._counters, COUNTER_DECAPSULATED, 1)
-                self._count_decapped(p)
+                add_session(&self.counts.received[p.session], p)
         if p.verdict == VERDICT_FORWARD:
             if a.flags & ADJ_HOLD:
                 outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[p.nh].hold)

@@ -7,7 +7,7 @@ Layout: IPv4 (RFC 791) | UDP (RFC 768) | L2TP data header with L, and S if seque
 
 from fastpath.adjacency cimport ADJ_DONT_FRAGMENT, ADJ_SEQUENCE, REWRITE_MAX, adjacency_t
 from fastpath.checksum cimport carry
-from fastpath.wire cimport load_be16, store_be16, store_be32
+from fastpath.wire cimport htobe16, load_be16, store_be16, store_be32
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
@@ -45,8 +45,8 @@ cdef int build_rewrite(adjacency_t* a, outer_t* o) noexcept nogil:
         a.ppp_len += 2
     a.rewrite_len = <uint8_t>(n + a.ppp_len)
     addresses = load_be16(ip + 12) + load_be16(ip + 14) + load_be16(ip + 16) + load_be16(ip + 18)
-    # TOS is left out of the sum: encap adds the word it writes.
-    a.ip_sum = carry(0x4500 + load_be16(ip + 6) + load_be16(ip + 8) + addresses)
-    a.udp_sum = carry(addresses + 17 + o.local_port + o.peer_port + load_be16(l2tp)
-                      + o.peer_tunnel + o.peer_session)
+    # Sums are in memory's order. A copied TOS is zero here; encap adds the word it writes.
+    a.ip_sum = htobe16(carry(0x4500 + ip[1] + load_be16(ip + 6) + load_be16(ip + 8) + addresses))
+    a.udp_sum = htobe16(carry(addresses + 17 + o.local_port + o.peer_port + load_be16(l2tp)
+                              + o.peer_tunnel + o.peer_session))
     return 0

@@ -214,6 +214,17 @@ cdef enum:
 # memcpy of a constant size is one move instruction, at any alignment and without an aliasing trap.
 
 
+# In memory's order, for sums.
+cdef inline uint16_t load_16(const uint8_t* at) noexcept nogil:
+    cdef uint16_t value
+    memcpy(&value, at, sizeof(value))
+    return value
+
+
+cdef inline void store_16(uint8_t* at, uint16_t value) noexcept nogil:
+    memcpy(at, &value, sizeof(value))
+
+
 cdef inline uint16_t load_be16(const uint8_t* at) noexcept nogil:
     cdef uint16_t value
     memcpy(&value, at, sizeof(value))

@@ -10,12 +10,6 @@ from fastpath.packet cimport PKT_TRUSTED, packet_t
 from fastpath.ports.linktype cimport link_number
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, UINT64_MAX
 
-cdef extern from * nogil:
-    void __builtin_prefetch(const void* at, int write)
-
-cdef enum:
-    _LINE = 64
-
 
 cdef int _rx_burst(void* state, packet_t* packets, int max, uint64_t until_ns) noexcept nogil:
     cdef pool_t* pool = <pool_t*>state
@@ -26,9 +20,6 @@ cdef int _rx_burst(void* state, packet_t* packets, int max, uint64_t until_ns) n
     cdef int i
     for i in range(n):
         data = pool.base + slot * pool.stride + pool.headroom
-        # The line of the IP header, and the one before it, which gets the outer header.
-        __builtin_prefetch(data, 1)
-        __builtin_prefetch(data - _LINE, 1)
         p = &packets[i]
         p.data = p.frame = data
         p.ts = 0
