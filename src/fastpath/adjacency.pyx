@@ -6,6 +6,10 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 
+cdef enum:
+    SHADOWS_MAX = 1 << 18     # sessions that change in one grace period
+
+
 if sizeof(adjacency_t) != 64:
     raise ImportError(f"adjacency_t has {sizeof(adjacency_t)} octets, not 64: one cache line")
 if sizeof(adjacency_side_t) != 32:
@@ -23,47 +27,62 @@ cdef class AdjacencyTable:
         if capacity < 2 or capacity > 1 << 24:
             raise ValueError(f"adjacencies: {capacity} is outside 2..{1 << 24}")
         self.capacity = capacity
-        self.at = <adjacency_t*> map_zeroed(capacity * sizeof(adjacency_t), True)
-        self.side = <adjacency_side_t*> map_zeroed(capacity * sizeof(adjacency_side_t), False)
+        self.room = capacity + min(capacity, <uint32_t> SHADOWS_MAX)
+        self.at = <adjacency_t*> map_zeroed(self.room * sizeof(adjacency_t), True)
+        self.side = <adjacency_side_t*> map_zeroed(self.room * sizeof(adjacency_side_t), False)
         if self.at == NULL or self.side == NULL:
             raise MemoryError(f"no memory for {capacity} adjacencies")
         self.zone[0] = zone_t(NH_DROP + 1, min(capacity, <uint32_t> ZONE_PLAIN), NH_DROP)
         self.zone[1] = zone_t(self.zone[0].end, capacity, NH_DROP)
+        self.zone[ZONE_SHADOWS] = zone_t(capacity, self.room, NH_DROP)
         self.at[NH_DROP].kind = ADJ_DROP
         self.side[NH_DROP].state = SIDE_LIVE
 
     def __dealloc__(self):
-        unmap(self.at, self.capacity * sizeof(adjacency_t))
-        unmap(self.side, self.capacity * sizeof(adjacency_side_t))
+        unmap(self.at, self.room * sizeof(adjacency_t))
+        unmap(self.side, self.room * sizeof(adjacency_side_t))
 
     cdef nh_t take(self, uint8_t kind) noexcept nogil:
         cdef int first = kind == ADJ_SESSION or kind == ADJ_GLEAN
-        cdef zone_t* zone
-        cdef nh_t nh = NH_DROP
-        cdef int i
-        for i in range(ZONES):
-            zone = &self.zone[first ^ i]
-            if zone.free != NH_DROP:
-                nh = zone.free
-                zone.free = self.side[nh].next
-                break
-            if zone.used < zone.end:
-                nh = zone.used
-                zone.used += 1
-                break
+        cdef nh_t nh = self._take_from(&self.zone[first])
+        if nh == NH_DROP:
+            nh = self._take_from(&self.zone[1 - first])
         if nh != NH_DROP:
-            memset(&self.at[nh], 0, sizeof(adjacency_t))
-            memset(&self.side[nh], 0, sizeof(adjacency_side_t))
             self.at[nh].kind = kind
             self.side[nh].state = SIDE_LIVE
         return nh
 
+    cdef nh_t take_shadow(self) noexcept nogil:
+        cdef nh_t nh = self._take_from(&self.zone[ZONE_SHADOWS])
+        if nh != NH_DROP:
+            self.side[nh].state = SIDE_SHADOW
+        return nh
+
+    cdef nh_t _take_from(self, zone_t* zone) noexcept nogil:
+        cdef nh_t nh = zone.free
+        if nh != NH_DROP:
+            zone.free = self.side[nh].next
+        elif zone.used < zone.end:
+            nh = zone.used
+            zone.used += 1
+        else:
+            return NH_DROP
+        memset(&self.at[nh], 0, sizeof(adjacency_t))
+        memset(&self.side[nh], 0, sizeof(adjacency_side_t))
+        return nh
+
     cdef void give(self, nh_t nh) noexcept nogil:
-        cdef zone_t* zone = &self.zone[nh >= self.zone[0].end]
+        cdef zone_t* zone = &self.zone[ZONE_SHADOWS if nh >= self.capacity
+                                       else nh >= self.zone[0].end]
         self.at[nh].kind = ADJ_FREE
         self.side[nh].state = SIDE_FREE
         self.side[nh].next = zone.free
         zone.free = nh
+
+    cdef nh_t last(self, nh_t nh) noexcept nogil:
+        while self.at[nh].flags & ADJ_PENDING or self.side[nh].marks & SIDE_FOLDED:
+            nh = self.side[nh].next
+        return nh
 
     cdef bint is_live(self, nh_t nh) noexcept nogil:
         return nh < self.capacity and self.side[nh].state == SIDE_LIVE

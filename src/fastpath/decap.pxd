@@ -45,9 +45,10 @@ cdef inline uint64_t decap_ahead(const packet_t* p) noexcept nogil:
     return session_key(load_be32(ip + 16), load_be16(ids), load_be16(ids + 2))
 
 
-cdef inline int decap(packet_t* p, const session_map_t* sessions, decap_t* d) noexcept nogil:
-    """Takes a packet that passed parse_ip. p.session is SESSION_INVALID on entry if it is not
-    known."""
+cdef inline int decap(packet_t* p, const session_map_t* sessions, uint64_t version,
+                      decap_t* d) noexcept nogil:
+    """Takes a packet that passed parse_ip, with the sessions of a version. p.session is
+    SESSION_INVALID on entry if it is not known."""
     cdef uint8_t* ip = p.data + p.l3
     cdef uint16_t fragment = load_be16(ip + 6) & (IP_MF | IP_OFFSET)
     cdef session_entry_t* entry
@@ -77,7 +78,7 @@ cdef inline int decap(packet_t* p, const session_map_t* sessions, decap_t* d) no
     if d.l2tp.control:
         return DECAP_CONTROL
     p.session = session_find(sessions, session_key(load_be32(ip + 16), d.l2tp.tunnel,
-                                                   d.l2tp.session))
+                                                   d.l2tp.session), version)
     if p.session == SESSION_INVALID:
         return _refuse(p, REASON_UNKNOWN_SESSION)
     entry = &sessions.at[p.session]

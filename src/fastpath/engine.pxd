@@ -1,5 +1,6 @@
 from fastpath.forwarding cimport Forwarding
 from fastpath.trigger cimport TriggerTable
+from fastpath.update cimport Update
 from fastpath.worker cimport Worker, order_t
 
 cdef class Engine:
@@ -10,5 +11,5 @@ cdef class Engine:
     cdef list _tables                 # routing table of each port, by index
     cdef tuple _options               # of each worker
     cdef object _recorder
-    cdef object _transaction
+    cdef readonly Update update
     cdef int _give(self, order_t* order, now_ns) except -1

@@ -3,25 +3,25 @@
 from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
 from fastpath.forwarding cimport Forwarding
-from fastpath.lpm cimport fib_t
 from fastpath.output cimport PORTS_MAX
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
 from fastpath.session cimport session_count_t
 from fastpath.transaction cimport Transaction
 from fastpath.trigger cimport TriggerTable
-from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6, NH_DROP, nh_t
+from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6
+from fastpath.update cimport Update
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport store_be32
-from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, Worker, order_t
+from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, Worker, order_t
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memset
 
 from typing import NamedTuple
 
 import numpy as np
 
 from fastpath.counters import DTYPE
+from fastpath.forwarding import WorkerState
 from fastpath.verdict import REASONS, VERDICTS
 
 cdef enum:
@@ -66,8 +66,9 @@ cdef class Engine:
 
     def __cinit__(self, *, adjacencies=131072, sessions=65536, punt_ring=1 << 20,
                   trigger_keys=131072, bint stop_on_event=False, error_rate=100, echo_rate=1000,
-                  seed=0):
-        self.forwarding = Forwarding(adjacencies, sessions)
+                  seed=0, retired=1 << 28, stall_ns=1000000000):
+        self.forwarding = Forwarding(adjacencies, sessions, retired, stall_ns)
+        self.update = Update(self.forwarding)
         self.triggers = TriggerTable(trigger_keys, seed=seed)
         self._tables = []
         self._options = (self.forwarding, error_rate, echo_rate, self.triggers, punt_ring,
@@ -106,28 +107,27 @@ cdef class Engine:
         self._recorder = recorder
 
     def transaction(self) -> Transaction:
-        """Changes of routes, adjacencies and sessions; see Transaction. One at a time."""
-        if self._transaction is not None:
-            raise RuntimeError("a transaction is open already")
-        self._transaction = Transaction(self.forwarding, self._end_transaction)
-        return self._transaction
+        """Changes of routes, adjacencies and sessions; see Transaction. One at a time: another
+        thread waits, RuntimeError if this one has one open."""
+        return Transaction(self.update)
 
-    def _end_transaction(self) -> None:
-        self._transaction = None
+    def workers(self) -> list[WorkerState]:
+        """Where the workers are; one that does not pass keeps memory from being used again."""
+        return self.forwarding.workers()
 
     def resolve(self, int table, str destination) -> int:
         """Next hop index of an address as packets see it now; 0 for no route."""
         cdef uint8_t[ADDRESS_OCTETS] octets
         cdef int family = INET6 if ":" in destination else INET
-        cdef fib_t* fib
-        cdef nh_t nh = NH_DROP
+        cdef order_t order
         self.forwarding.check_table(table)
         read_address(family, destination, octets)
-        fib = self.forwarding.table[table].v4
-        if family == INET6:
-            fib = self.forwarding.table[table].v6
-        fib.lookup(fib.version, octets, &nh, 1)
-        return nh
+        order.what = ORDER_RESOLVE
+        order.table = table
+        order.frame = octets
+        order.length = family
+        self._give(&order, None)
+        return order.result
 
     @property
     def now_ns(self) -> int:
@@ -254,23 +254,12 @@ cdef class Engine:
         """What a session has carried. Raises KeyError for a next hop that is not a session."""
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
         cdef session_count_t received, sent
-        cdef Worker worker
         if a.kind != ADJ_SESSION:
             raise KeyError(f"next hop {nh} is not a session")
-        memset(&received, 0, sizeof(received))
-        memset(&sent, 0, sizeof(sent))
-        for worker in self._workers:
-            _add(&received, &worker.counts.received[a.session])
-            _add(&sent, &worker.counts.sent[a.session])
+        received = self.forwarding.count_of(a.session, False)
+        sent = self.forwarding.count_of(a.session, True)
         return SessionCounters(received.packets, received.octets, sent.packets, sent.octets,
                                max(received.last_ns, sent.last_ns), received.refused)
-
-
-cdef void _add(session_count_t* total, const session_count_t* count) noexcept:
-    total.packets += count.packets
-    total.octets += count.octets
-    total.last_ns = max(total.last_ns, count.last_ns)
-    total.refused += count.refused
 
 
 cdef object _punt(const punt_t* record):

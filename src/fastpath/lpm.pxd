@@ -68,6 +68,7 @@ cdef class Lpm:
     cdef void reclaim(self, uint64_t safe) noexcept nogil
     cdef void revert(self) noexcept nogil       # the open transaction leaves nothing behind
     cdef size_t structure_memory(self) noexcept nogil
+    cdef size_t retired_memory(self) noexcept nogil     # of it, octets in limbo
     cdef lookup_fn variant(self, int level) noexcept nogil
 
     cdef Py_ssize_t load_all(self, const uint8_t* keys, const int64_t* lengths,

@@ -194,6 +194,9 @@ cdef class Lpm:
     cdef size_t structure_memory(self) noexcept nogil:
         return 0
 
+    cdef size_t retired_memory(self) noexcept nogil:
+        return 0
+
     cdef lookup_fn variant(self, int level) noexcept nogil:
         return NULL
 
@@ -287,7 +290,7 @@ cdef class Lpm:
         addresses: for IPv4 a one-dimensional integer array (10.0.0.1 is 0x0A000001); for either
         family a uint8 array of shape (n, 4) or (n, 16), octets as in the packet.
         """
-        cdef const uint8_t[:, ::1] keys = _octets(addresses, self.width)
+        cdef const uint8_t[:, ::1] keys = octets_of(addresses, self.width)
         cdef Py_ssize_t n = keys.shape[0]
         cdef Py_ssize_t at = 0
         out = np.empty(n, dtype=np.uint32)
@@ -305,9 +308,9 @@ cdef class Lpm:
         addresses as in lookup_array; lengths and nhs: integer arrays. Of equal prefixes the last
         one counts. ValueError names the first bad item, and nothing is changed then.
         """
-        cdef const uint8_t[:, ::1] keys = _octets(addresses, self.width)
-        cdef const int64_t[::1] bits = _integers(lengths, "lengths")
-        cdef const int64_t[::1] hops = _integers(nhs, "nhs")
+        cdef const uint8_t[:, ::1] keys = octets_of(addresses, self.width)
+        cdef const int64_t[::1] bits = integers(lengths, "lengths")
+        cdef const int64_t[::1] hops = integers(nhs, "nhs")
         cdef Py_ssize_t n = keys.shape[0]
         cdef Py_ssize_t new = 0
         if bits.shape[0] != n or hops.shape[0] != n:
@@ -326,8 +329,8 @@ cdef class Lpm:
 
         Arrays as in load; the open transaction is included.
         """
-        cdef const uint8_t[:, ::1] keys = _octets(addresses, self.width)
-        cdef const int64_t[::1] bits = _integers(lengths, "lengths")
+        cdef const uint8_t[:, ::1] keys = octets_of(addresses, self.width)
+        cdef const int64_t[::1] bits = integers(lengths, "lengths")
         cdef Py_ssize_t i
         if bits.shape[0] != keys.shape[0]:
             raise ValueError(f"{keys.shape[0]} addresses, {bits.shape[0]} lengths")
@@ -360,20 +363,20 @@ cdef class Lpm:
         return self.structure_memory() + store_memory(&self.prefixes)
 
 
-def _integers(values, name: str):
+def integers(values, name: str):
     array = np.asarray(values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"{name} must be a one-dimensional array of integers")
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _octets(addresses, int width):
+def octets_of(addresses, int width):
     array = np.asarray(addresses)
     if array.ndim == 2 and array.shape[1] == width and array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if width == 16:
         raise ValueError("IPv6 addresses must be a uint8 array of shape (n, 16)")
-    values = _integers(addresses, "IPv4 addresses that are not a uint8 array of shape (n, 4)")
+    values = integers(addresses, "IPv4 addresses that are not a uint8 array of shape (n, 4)")
     bad = np.flatnonzero((values < 0) | (values > 0xFFFFFFFF))
     if bad.size:
         raise ValueError(f"item {bad[0]}: {values[bad[0]]} is not an IPv4 address")

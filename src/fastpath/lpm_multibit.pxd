@@ -40,6 +40,7 @@ cdef class Multibit(Lpm):
     cdef root_t* root                   # the open transaction's, else the published one
     cdef root_t* spare                  # kept for the next transaction
     cdef root_t* limbo                  # replaced versions, the last one first
+    cdef size_t retired                 # octets of them; nodes are small beside a root
     cdef uint32_t replaced              # nodes that the open transaction replaced, a list
 
     cdef root_t* _published(self) noexcept nogil

@@ -113,6 +113,7 @@ cdef class Multibit(Lpm):
         old.replaced = self.replaced
         old.older = self.limbo
         self.limbo = old
+        self.retired += sizeof(root_t)
         self.replaced = NODE_NONE
         atomic_store_pointer(&self.fib.version, self.root, ATOMIC_RELEASE)
 
@@ -140,6 +141,9 @@ cdef class Multibit(Lpm):
         self._keep_spare(self.root)
         self.root = self._published()
 
+    cdef size_t retired_memory(self) noexcept nogil:
+        return self.retired
+
     cdef size_t structure_memory(self) noexcept nogil:
         cdef size_t roots = 1 + (self.spare != NULL) + (self.root != self._published())
         cdef const root_t* root = self.limbo
@@ -156,6 +160,7 @@ cdef class Multibit(Lpm):
     cdef void _release(self, root_t* root) noexcept nogil:
         """Takes back a version that nobody looks at, and its nodes that no newer one reaches."""
         cdef uint32_t nodes = root.replaced
+        self.retired -= sizeof(root_t)
         cdef uint32_t node
         while nodes != NODE_NONE:
             node = nodes

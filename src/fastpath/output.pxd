@@ -3,6 +3,7 @@
 
 from fastpath.adjacency cimport adjacency_t
 from fastpath.counters cimport counters_t
+from fastpath.epoch cimport epoch_slot_t, version_t
 from fastpath.forwarding cimport Forwarding, session_counts_t
 from fastpath.icmp cimport bucket_t
 from fastpath.packet cimport packet_t
@@ -30,6 +31,8 @@ cdef struct port_entry_t:
 
 cdef class Output:
     cdef readonly Forwarding forwarding
+    cdef epoch_slot_t* _slot
+    cdef const version_t* _version    # of the burst under way
     cdef adjacency_t* _adjacencies    # of `forwarding`
     cdef session_map_t* _sessions
     cdef readonly object record      # numpy array that owns the counters
@@ -48,6 +51,11 @@ cdef class Output:
     cdef packet_t _extra[EXTRA_MAX]
     cdef int _extra_used
     cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil
+    # Between the two, on one thread, tables may be looked at.
+    cdef void online(self) noexcept nogil
+    cdef void offline(self) noexcept nogil
+    # The adjacency of a next hop as the burst's version has it, and its index.
+    cdef adjacency_t* adjacency(self, nh_t* nh) noexcept nogil
     cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil
     cdef void forward(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void deliver(self, packet_t* p, adjacency_t* a) noexcept nogil

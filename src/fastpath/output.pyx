@@ -1,15 +1,16 @@
 """The way out of the data plane: encapsulation, delivery, fragments, ICMP answers, transmit
 queues."""
 
-from fastpath.adjacency cimport ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_SEQUENCE, ADJ_SESSION
-from fastpath.atomic cimport ATOMIC_RELAXED, atomic_add_u16
+from fastpath.adjacency cimport (
+    ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_PENDING, ADJ_SEQUENCE, ADJ_SESSION, adjacency_in)
+from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_add_u16, atomic_load_u8
 from fastpath.counters cimport (
     COUNTER_ENCAPSULATED, COUNTER_FRAGMENTS, COUNTER_ICMP_LIMITED, COUNTER_ICMP_SENT,
     COUNTER_ICMP_UNROUTABLE, COUNTER_SENT, COUNTER_SENT_OCTETS, COUNTER_SEND_REFUSED,
     add_count, add_reason, add_verdict)
 from fastpath.encap cimport decrement_ttl, prepend, prepend_ppp
+from fastpath.epoch cimport epoch_give, epoch_offline, epoch_online, epoch_take, WORKERS_MAX
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
-from fastpath.lpm cimport fib_t
 from fastpath.icmp cimport bucket_init, bucket_take, icmp_echo_reply, icmp_error
 from fastpath.memory cimport unmap
 from fastpath.mss cimport cut_mss
@@ -50,6 +51,9 @@ cdef class Output:
         self.forwarding = forwarding
         self._adjacencies = forwarding.adjacencies.at
         self._sessions = &forwarding.sessions.map
+        self._slot = epoch_take(forwarding.epoch)
+        if self._slot == NULL:
+            raise MemoryError(f"all {WORKERS_MAX} workers are in use")
         self._arena = <uint8_t*>malloc(ARENA_SIZE)
         if self._arena == NULL:
             raise MemoryError(f"no memory for an arena of {ARENA_SIZE} octets")
@@ -69,6 +73,8 @@ cdef class Output:
         free(self._arena)
         if self.forwarding is not None:
             self.forwarding.count_out(&self.counts)
+            if self._slot != NULL:
+                epoch_give(self.forwarding.epoch, self._slot)
         unmap(self.counts.sent, self.counts.size)
         unmap(self.counts.received, self.counts.size)
 
@@ -78,8 +84,20 @@ cdef class Output:
 
     cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil:
         """Next hops of IPv4 addresses in network order."""
-        cdef fib_t* fib = self.forwarding.table[table].v4
-        fib.lookup(fib.version, <const uint8_t*>keys, found, n)
+        self.forwarding.table[table].v4.lookup(self._version.view[table].v4,
+                                               <const uint8_t*>keys, found, n)
+
+    cdef void online(self) noexcept nogil:
+        self._version = epoch_online(self.forwarding.epoch, self._slot)
+
+    cdef void offline(self) noexcept nogil:
+        epoch_offline(self._slot)
+
+    cdef adjacency_t* adjacency(self, nh_t* nh) noexcept nogil:
+        if atomic_load_u8(&self._adjacencies[nh[0]].flags, ATOMIC_ACQUIRE) & ADJ_PENDING:
+            nh[0] = adjacency_in(self._adjacencies, self.forwarding.adjacencies.side, nh[0],
+                                 self._version.number)
+        return &self._adjacencies[nh[0]]
 
     # Packets that leave ---------------------------------------------------------------------
 
@@ -138,10 +156,12 @@ cdef class Output:
     cdef void _clamp(self, packet_t* p, const adjacency_t* a) noexcept nogil:
         """Cuts the MSS of a SYN to what fits the session it leaves by, and the one it came by."""
         cdef uint16_t mss = a.mss
+        cdef nh_t nh
         if mss:
             cut_mss(p.data + p.l3, p.len - p.l3, mss)
         if p.flags & PKT_DECAPPED:
-            mss = self._adjacencies[self._sessions.at[p.session].nh].mss
+            nh = self._sessions.at[p.session].nh
+            mss = self.adjacency(&nh).mss
             if mss:
                 cut_mss(p.data + p.l3, p.len - p.l3, mss)
 
@@ -242,7 +262,7 @@ cdef class Output:
         cdef nh_t nh
         cdef adjacency_t* a
         self.lookup(table, p.data + 16, &nh, 1)
-        a = &self._adjacencies[nh]
+        a = self.adjacency(&nh)
         if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port >= self.ports:
             add_count(self._counters, COUNTER_ICMP_UNROUTABLE, 1)
             return

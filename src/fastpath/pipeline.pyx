@@ -7,7 +7,8 @@ function; all that is rare is called from there and counts by itself.
 """
 
 from fastpath.adjacency cimport (
-    ADJ_DONT_FRAGMENT, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
+    ADJ_DONT_FRAGMENT, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_PENDING, ADJ_SESSION,
+    ADJ_TUNNEL, adjacency_t)
 from fastpath.atomic cimport ATOMIC_RELAXED, atomic_and_u8
 from fastpath.counters cimport (
     COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_PUNTED, COUNTER_RECEIVED,
@@ -15,19 +16,20 @@ from fastpath.counters cimport (
 from fastpath.decap cimport (
     DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_ahead, decap_t)
 from fastpath.encap cimport decrement_ttl, prepend
+from fastpath.epoch cimport epoch_pass
 from fastpath.output cimport port_entry_t
 from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.parse_quick cimport parse_plain, parse_quick
 from fastpath.ports.port cimport port_io
 from fastpath.prefetch cimport prefetch_read, prefetch_write
-from fastpath.prefix_store cimport prefix_store_t, store_cover, store_get
+from fastpath.prefix_store cimport store_longest
 from fastpath.quick cimport add_session, is_plain, queue, unframe
 from fastpath.ring cimport punt_t
 from fastpath.session cimport (
-    session_ahead, session_count_t, session_entry_t, session_owns, session_slot)
+    policy_t, session_ahead, session_count_t, session_entry_t, session_owns, session_policy)
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_GONE, TRIGGER_MISSED
-from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, NH_INVALID, SESSION_INVALID
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
     REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP,
@@ -55,6 +57,7 @@ cdef class Pipeline(Output):
         cdef packet_t* following
         if n <= 0:
             return n
+        self._version = epoch_pass(self.forwarding.epoch, self._slot)
         self._events = 0
         memset(&tally, 0, sizeof(tally))
         self._ahead(self._burst, min(n, 2 * <int>CHUNK))
@@ -170,6 +173,9 @@ cdef class Pipeline(Output):
 
     cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil:
         """Verdict from the kind of the adjacency."""
+        cdef nh_t nh = p.nh
+        if a.flags & ADJ_PENDING:
+            a = self.adjacency(&nh)
         if a.kind == ADJ_SESSION:
             if p.session == a.session:
                 p.reason = REASON_SAME_SESSION
@@ -211,7 +217,7 @@ cdef class Pipeline(Output):
     cdef int _unwrap(self, packet_t* p) noexcept nogil:
         """1: p is an inner packet now, whose verdict is open. 0: it has its verdict."""
         cdef decap_t d
-        cdef int kind = decap(p, self._sessions, &d)
+        cdef int kind = decap(p, self._sessions, self._version.number, &d)
         if kind == DECAP_DROP:
             p.verdict = VERDICT_DROP
         elif kind == DECAP_CONTROL:
@@ -265,14 +271,13 @@ cdef class Pipeline(Output):
         """
         cdef const uint8_t* source = p.data + 12
         cdef session_entry_t* session = &self._sessions.at[p.session]
-        cdef const prefix_store_t* routes = self.forwarding.table[p.table].exact4
+        cdef const policy_t* policy = session_policy(session, self._version.number)
         cdef uint8_t kind = self._adjacencies[found].kind
-        cdef int length = 32
-        if session.sources == NULL or kind == ADJ_LOCAL or kind == ADJ_IP:
+        cdef int length
+        if policy == NULL or policy.count == 0 or kind == ADJ_LOCAL or kind == ADJ_IP:
             return False
-        if store_get(routes, source, length) == NH_INVALID:
-            store_cover(routes, source, length, &length)
-        return session_owns(session, load_be32(source),
+        length = store_longest(self.forwarding.table[p.table].exact4, source)
+        return session_owns(policy, load_be32(source),
                             <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length)))
 
     # What the verdict asks for --------------------------------------------------------------
@@ -317,7 +322,8 @@ cdef class Pipeline(Output):
 
     cdef void _handle(self, packet_t* p) noexcept nogil:
         """Carries any verdict out."""
-        cdef adjacency_t* a = &self._adjacencies[p.nh]
+        cdef nh_t nh = p.nh
+        cdef adjacency_t* a = self.adjacency(&nh)
         cdef uint32_t waiting = self.triggers.total.enqueued
         cdef int outcome = TRIGGER_GONE
         if p.flags & PKT_DECAPPED:
@@ -328,7 +334,7 @@ cdef class Pipeline(Output):
                 add_session(&self.counts.received[p.session], p)
         if p.verdict == VERDICT_FORWARD:
             if a.flags & ADJ_HOLD:
-                outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[p.nh].hold)
+                outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[nh].hold)
             if outcome != TRIGGER_GONE:
                 self._trigger(p, outcome, waiting)
                 return
@@ -375,7 +381,7 @@ cdef class Pipeline(Output):
         record.verdict = p.verdict
         if p.verdict != VERDICT_PUNT_LOCAL:
             memset(&d, 0, sizeof(d))
-            decap(p, self._sessions, &d)
+            decap(p, self._sessions, self._version.number, &d)
             record.source_port = d.udp.source
             record.destination_port = d.udp.destination
             data = d.datagram

@@ -26,6 +26,7 @@ cdef struct prefix_store_t:
     prefix_change_t* log
     size_t logged
     size_t log_room
+    uint32_t lock             # held while slots change: a reader elsewhere sees whole ones
 
 cdef int store_open(prefix_store_t* store, int width) noexcept nogil
 cdef void store_close(prefix_store_t* store) noexcept nogil
@@ -42,6 +43,10 @@ cdef int store_remove(prefix_store_t* store, const uint8_t* prefix, int length) 
 # none does.
 cdef nh_t store_cover(const prefix_store_t* store, const uint8_t* prefix, int length,
                       int* cover_length) noexcept nogil
+
+# Length of the longest prefix that an address is in, 0 if there is none. For any thread: the open
+# transaction is included, since a hash cannot be of two versions.
+cdef int store_longest(prefix_store_t* store, const uint8_t* address) noexcept nogil
 
 # All changes since the last of either call stay, or are undone. Neither needs memory.
 cdef void store_keep(prefix_store_t* store) noexcept nogil

@@ -4,6 +4,7 @@ Removal shifts later slots of the run back instead of leaving marks, so churn do
 table. It grows at three quarters and never shrinks: undoing a transaction thus always has room.
 """
 
+from fastpath.atomic cimport spin_lock, spin_unlock
 from fastpath.hash cimport hash16, mix64
 from fastpath.types cimport NH_DROP, NH_INVALID, nh_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -90,9 +91,11 @@ cdef int _grow(prefix_store_t* store) noexcept nogil:
         if slot_word(slot, store.width) != SLOT_EMPTY:
             memcpy(_find(&bigger, slot, word_length(slot_word(slot, store.width))), slot,
                    store.width + 4)
+    spin_lock(&store.lock)
     free(store.slots)
     store.slots = bigger.slots
     store.mask = bigger.mask
+    spin_unlock(&store.lock)
     return 0
 
 
@@ -122,6 +125,7 @@ cdef void _apply(prefix_store_t* store, const uint8_t* prefix, int length,
     cdef uint8_t* slot = _find(store, prefix, length)
     cdef bint was = slot_word(slot, store.width) != SLOT_EMPTY
     cdef bint will = word != SLOT_EMPTY
+    spin_lock(&store.lock)
     if will:
         memcpy(slot, prefix, store.width)
         _set_word(slot, store.width, word)
@@ -129,6 +133,7 @@ cdef void _apply(prefix_store_t* store, const uint8_t* prefix, int length,
         _vacate(store, slot)
     store.count += <int> will - <int> was
     store.of_length[length] += <int> will - <int> was
+    spin_unlock(&store.lock)
 
 
 cdef int _note(prefix_store_t* store, const uint8_t* prefix, int length,
@@ -185,6 +190,15 @@ cdef nh_t store_cover(const prefix_store_t* store, const uint8_t* prefix, int le
                 return nh
     cover_length[0] = 0
     return NH_DROP
+
+
+cdef int store_longest(prefix_store_t* store, const uint8_t* address) noexcept nogil:
+    cdef int length = 8 * store.width
+    spin_lock(&store.lock)
+    if store_get(store, address, length) == NH_INVALID:
+        store_cover(store, address, length, &length)
+    spin_unlock(&store.lock)
+    return length
 
 
 cdef void store_keep(prefix_store_t* store) noexcept nogil:

@@ -1,7 +1,7 @@
 # What nearly every packet that leaves needs, in straight lines: the pipeline puts these into one
 # loop. Whatever is_plain refuses takes the long way through output.pyx, with the same result.
 
-from fastpath.adjacency cimport ADJ_HOLD, ADJ_SEQUENCE, adjacency_t
+from fastpath.adjacency cimport ADJ_HOLD, ADJ_PENDING, ADJ_SEQUENCE, adjacency_t
 from fastpath.output cimport QUEUE_MAX, port_entry_t
 from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY, packet_t
 from fastpath.session cimport session_count_t
@@ -17,12 +17,13 @@ cdef inline bint may_be_syn(const uint8_t* ip, uint32_t length) noexcept nogil:
 
 
 # Whether a packet goes on by an adjacency without a second thought: it fits, lives, lies where it
-# can be changed, and nothing holds, numbers or clamps it.
+# can be changed, and nothing holds, changes, numbers or clamps it.
 cdef inline bint is_plain(const packet_t* p, const adjacency_t* a) noexcept nogil:
     cdef const uint8_t* ip = p.data + p.l3
     cdef uint32_t length = p.len - p.l3
-    if (length > a.mtu or ip[8] <= 1 or a.flags & (ADJ_HOLD | ADJ_SEQUENCE)
-            or p.flags & PKT_READONLY or p.headroom + p.l3 < HEADROOM // 2):
+    if (length > a.mtu or ip[8] <= 1
+            or a.flags & (ADJ_HOLD | ADJ_PENDING | ADJ_SEQUENCE) or p.flags & PKT_READONLY
+            or p.headroom + p.l3 < HEADROOM // 2):
         return False
     return (ip[9] != PROTO_TCP or not (a.mss or p.flags & PKT_DECAPPED)
             or not may_be_syn(ip, length))

@@ -1,6 +1,11 @@
 # Sessions as decapsulation sees them: found by (local address, tunnel id, session id), which are
 # the receiver's (RFC 2661 3.1), then held against the peer's address and port.
+#
+# Readers on other threads look while the writer changes the table. An entry says from which version
+# on it is there and from which on no more; a cell of the hash is one word, and an entry's index is
+# used again only when nobody can have found it any more (forwarding.pxd).
 
+from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_load_pointer, atomic_load_u64
 from fastpath.prefetch cimport prefetch_read
 from fastpath.types cimport SESSION_INVALID, nh_t, session_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -9,13 +14,14 @@ cdef struct source_t:         # a prefix, host byte order
     uint32_t address
     uint32_t mask
 
-# What the peer of a session may send from, beside what is routed to it.
-cdef struct sources_t:
-    uint64_t since            # reserved
-    const sources_t* before
+# What packets of a session must satisfy, from one version on.
+cdef struct policy_t:
+    uint64_t since
+    const policy_t* before    # what held until then; NULL: nothing did
+    uint32_t filter           # rules that inner packets must pass; 0 = none
     uint32_t count
-    uint32_t spare            # so that the prefixes are the end of it, without a gap
-    source_t prefix[1]        # `count` of them
+    source_t prefix[1]        # `count` of them: what the peer may send from, beside what is routed
+                              # to it
 
 # What a session has carried one way. Each worker has its own, by index of the session.
 cdef struct session_count_t:  # 32 octets
@@ -24,7 +30,10 @@ cdef struct session_count_t:  # 32 octets
     uint64_t last_ns          # engine time of the last one
     uint64_t refused          # received inner packets that were dropped
 
-# local peer | ports | ids | nh | table filter | sequence | born died | sources
+cdef enum:
+    SESSION_NEVER = 0xFFFFFFFFFFFFFFFF    # a version that does not come
+
+# local peer | ports | ids | nh | table filter | sequence | born died | policy
 cdef struct session_entry_t:  # 64 octets, one cache line
     uint32_t local            # our tunnel address, host byte order
     uint32_t peer             # the LAC's address, host byte order
@@ -34,69 +43,124 @@ cdef struct session_entry_t:  # 64 octets, one cache line
     uint16_t session
     nh_t nh                   # its adjacency: where its inner sources must be routed to
     table_t table             # routing table of its inner packets
-    uint16_t filter           # rules that inner packets must pass; 0 = none
+    uint16_t filtered         # whether session_filter is to be asked
     uint16_t sequence         # next Ns sent; workers share it
     uint16_t spare
-    uint64_t born             # reserved
-    uint64_t died
-    const sources_t* sources  # NULL: none
+    uint64_t born             # first version that has it, SESSION_NEVER before its commit
+    uint64_t died             # first version that does not, SESSION_NEVER while it lives
+    const policy_t* policy    # the newest; NULL: none
     uint8_t unused[8]
+
+cdef enum:
+    CELL_EMPTY = 0
+    CELL_REMOVED = 1          # keeps the way open to what was put behind
+    CELL_FIRST = 2            # added to the index of a session
+
+# Open addressing, linear probing.  cell:  hash (32) | CELL_* or CELL_FIRST + index (32)
+cdef struct session_hash_t:
+    uint32_t mask
+    uint32_t filled           # cells that are not empty
+    uint64_t cell[1]          # mask + 1 of them
+
+cdef struct session_map_t:
+    session_entry_t* at       # by index
+    session_hash_t* hash
+
 
 cdef inline uint64_t session_key(uint32_t local, uint16_t tunnel, uint16_t session) noexcept nogil:
     return (<uint64_t>local << 32) | (<uint64_t>tunnel << 16) | session
 
-cdef struct session_map_t:
-    session_entry_t* at       # by index
-    uint64_t* keys            # open addressing, linear probing; 0 = empty (tunnel id 0 is none)
-    session_t* index
-    uint32_t mask
 
-
-cdef inline uint32_t session_slot(uint64_t key, uint32_t mask) noexcept nogil:
+cdef inline uint32_t session_hash(uint64_t key) noexcept nogil:
     # Fibonacci hashing: ids are random already, the multiplication only spreads them over the mask.
-    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
+    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32)
 
 
-cdef inline session_t session_find(const session_map_t* map, uint64_t key) noexcept nogil:
-    """Index of a session, SESSION_INVALID if there is none."""
-    cdef uint32_t slot = session_slot(key, map.mask)
-    while map.keys[slot] != 0:
-        if map.keys[slot] == key:
-            return map.index[slot]
-        slot = (slot + 1) & map.mask
-    return SESSION_INVALID
+cdef inline bint session_has(const session_entry_t* entry, uint64_t key) noexcept nogil:
+    return session_key(entry.local, entry.tunnel, entry.session) == key
+
+
+cdef inline session_t session_find(const session_map_t* map, uint64_t key,
+                                   uint64_t version) noexcept nogil:
+    """Index of a session that this version has, SESSION_INVALID if there is none."""
+    cdef const session_hash_t* hash = <const session_hash_t*> atomic_load_pointer(
+        <const void**> &map.hash, ATOMIC_ACQUIRE)
+    cdef uint32_t tag = session_hash(key)
+    cdef uint32_t slot = tag & hash.mask
+    cdef const session_entry_t* entry
+    cdef uint64_t cell
+    while True:
+        cell = atomic_load_u64(&hash.cell[slot], ATOMIC_ACQUIRE)
+        if cell == CELL_EMPTY:
+            return SESSION_INVALID
+        if cell >> 32 == tag and <uint32_t>cell >= CELL_FIRST:
+            entry = &map.at[<uint32_t>cell - CELL_FIRST]
+            if (session_has(entry, key)
+                    and atomic_load_u64(&entry.born, ATOMIC_RELAXED) <= version
+                    and version < atomic_load_u64(&entry.died, ATOMIC_RELAXED)):
+                return <uint32_t>cell - CELL_FIRST
+        slot = (slot + 1) & hash.mask
 
 
 # Asks ahead for what session_find will read: first the cell, then what the cell leads to.
 cdef inline void session_ahead(const session_map_t* map, uint64_t key, int step) noexcept nogil:
-    cdef uint32_t slot = session_slot(key, map.mask)
+    cdef const session_hash_t* hash = <const session_hash_t*> atomic_load_pointer(
+        <const void**> &map.hash, ATOMIC_ACQUIRE)
+    cdef uint32_t tag = session_hash(key)
+    cdef uint64_t cell
     if step == 0:
-        prefetch_read(&map.keys[slot])
-        prefetch_read(&map.index[slot])
-    elif map.keys[slot] == key:
-        prefetch_read(&map.at[map.index[slot]])
+        prefetch_read(&hash.cell[tag & hash.mask])
+        return
+    cell = atomic_load_u64(&hash.cell[tag & hash.mask], ATOMIC_RELAXED)
+    if cell >> 32 == tag and <uint32_t>cell >= CELL_FIRST:
+        prefetch_read(&map.at[<uint32_t>cell - CELL_FIRST])
 
 
-cdef inline bint session_owns(const session_entry_t* entry, uint32_t address,
+cdef inline const policy_t* session_policy(const session_entry_t* entry,
+                                           uint64_t version) noexcept nogil:
+    """What holds in a version, NULL: nothing."""
+    cdef const policy_t* policy = <const policy_t*> atomic_load_pointer(
+        <const void**> &entry.policy, ATOMIC_ACQUIRE)
+    while policy != NULL and atomic_load_u64(&policy.since, ATOMIC_RELAXED) > version:
+        policy = policy.before
+    return policy
+
+
+cdef inline uint32_t session_filter(const session_entry_t* entry, uint64_t version) noexcept nogil:
+    """Rules that inner packets of the session must pass in a version; 0 = none. To be asked if
+    `filtered` is set."""
+    cdef const policy_t* policy = session_policy(entry, version)
+    return 0 if policy == NULL else policy.filter
+
+
+cdef inline bint session_owns(const policy_t* policy, uint32_t address,
                               uint32_t least) noexcept nogil:
     """Whether an inner source is in a prefix of the session's own with at least this mask."""
-    cdef const sources_t* sources = entry.sources
     cdef uint32_t i
-    if sources == NULL:
+    if policy == NULL:
         return False
-    for i in range(sources.count):
-        if (sources.prefix[i].mask >= least
-                and address & sources.prefix[i].mask == sources.prefix[i].address):
+    for i in range(policy.count):
+        if (policy.prefix[i].mask >= least
+                and address & policy.prefix[i].mask == policy.prefix[i].address):
             return True
     return False
 
 
 cdef class SessionTable:
     cdef session_map_t map
-    cdef uint32_t capacity
-    cdef uint32_t used
-    cdef list _free
-    cdef session_t allocate(self) except? 0xFFFFFFFF
-    cdef int insert(self, session_t index) except -1          # makes it findable
-    cdef int remove(self, session_t index) except -1          # no longer findable
-    cdef int release(self, session_t index) except -1
+    cdef readonly uint32_t capacity
+    cdef uint32_t used                # entries handed out at one time or another
+    cdef session_t free               # list of those that came back, SESSION_INVALID at its end
+    cdef uint32_t live                # entries in use, those that wait to come back included
+    cdef uint32_t* link
+    # All for the writer, without the GIL. take: an unused entry, cleared, that no version has;
+    # SESSION_INVALID: the table is full.
+    cdef session_t take(self) noexcept nogil
+    cdef void give(self, session_t index) noexcept nogil
+    # Makes an entry findable. `replaced`: the hash that readers may still use, if it grew, else
+    # NULL. -1: no memory, nothing changed.
+    cdef int insert(self, session_t index, session_hash_t** replaced) noexcept nogil
+    cdef void remove(self, session_t index) noexcept nogil
+    # The entry with these ids that will be there at the end of the open transaction: of those that
+    # live, the last one made. SESSION_INVALID: none.
+    cdef session_t newest(self, uint64_t key) noexcept nogil

@@ -2,9 +2,40 @@
 
 from fastpath.adjacency cimport adjacency_t
 from fastpath.session cimport session_entry_t
-from libc.stdint cimport uint16_t
+from fastpath.update_error cimport update_error_t
+from libc.stdint cimport int64_t, uint32_t
 
-cdef int outer_tos(tos) except -2             # TOS octet, or that it is copied
-cdef int shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, uint16_t peer_session,
-               int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, int tos,
-               bint df) except -1
+cdef enum:
+    TOS_COPY = -1             # outer TOS octet is the inner one
+
+# How a session encapsulates. Values as the caller has them, to be checked.
+cdef struct form_t:
+    int64_t peer_tunnel       # ids that the LAC gave
+    int64_t peer_session
+    int64_t mtu               # largest inner packet, octets
+    int64_t tos               # outer TOS octet, or TOS_COPY
+    int64_t mss               # TCP segments are cut to it; 0: they are not
+    bint acfc                 # leave out FF 03
+    bint pfc                  # one-octet protocol number
+    bint sequencing
+    bint udp_checksum
+    bint df
+
+cdef struct session_request_t:
+    int64_t table             # routing table of its inner packets
+    uint32_t local            # our tunnel address and the LAC's, host byte order
+    uint32_t peer
+    int64_t local_port
+    int64_t peer_port
+    int64_t tunnel            # our ids
+    int64_t session
+    int64_t port              # where it leaves
+    form_t form
+
+# Both return 0, or fill the error in and return its code.
+cdef int check_form(const form_t* form, update_error_t* error) noexcept nogil
+cdef int check_request(const session_request_t* request, update_error_t* error) noexcept nogil
+cdef void apply_request(session_entry_t* entry, const session_request_t* request) noexcept nogil
+# Gives an adjacency its rewrite; flags that are not the form's stay.
+cdef void apply_form(adjacency_t* a, const session_entry_t* entry,
+                     const form_t* form) noexcept nogil

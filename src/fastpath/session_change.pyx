@@ -1,102 +1,70 @@
-"""What a transaction does to sessions at its commit: header form, sources, hold.
+"""What a transaction does to a session: its checks, and the form of its headers."""
 
-Everything is checked while the transaction is open (the functions that raise); what is applied at
-the commit cannot fail.
-"""
-
-from fastpath.address cimport ADDRESS_OCTETS, read_prefix
 from fastpath.adjacency cimport (
     ADJ_COPY_TOS, ADJ_DONT_FRAGMENT, ADJ_HOLD, ADJ_SEQUENCE, ADJ_UDP_CHECKSUM, REWRITE_MAX,
     adjacency_t)
-from fastpath.forwarding cimport Forwarding
 from fastpath.rewrite cimport build_rewrite, outer_t
-from fastpath.session cimport session_entry_t, source_t, sources_t
-from fastpath.types cimport DATAGRAM_MAX, INET, nh_t
-from fastpath.wire cimport load_be32
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
-
-cdef enum:
-    TOS_COPY = -1             # outer TOS octet is the inner one
+from fastpath.session cimport session_entry_t
+from fastpath.types cimport DATAGRAM_MAX, PORT_INVALID
+from fastpath.update_error cimport UPDATE_DONE, refuse_range, update_error_t
+from libc.stdint cimport uint8_t, uint16_t
 
 
-def check_range(str what, value, least, most) -> None:
-    if not least <= value <= most:
-        raise ValueError(f"{what} {value} is not {least}..{most}")
+cdef int check_form(const form_t* form, update_error_t* error) noexcept nogil:
+    cdef int code = refuse_range(error, "peer tunnel id", form.peer_tunnel, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "peer session id", form.peer_session, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "mtu", form.mtu, 68, DATAGRAM_MAX - REWRITE_MAX)
+    if code == UPDATE_DONE and form.tos != TOS_COPY:
+        code = refuse_range(error, "tos", form.tos, 0, 255)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "mss", form.mss, 0, 0xFFFF)
+    return code
 
 
-def check_form(int peer_tunnel, int peer_session, int mtu) -> None:
-    check_range("peer tunnel id", peer_tunnel, 1, 0xFFFF)
-    check_range("peer session id", peer_session, 1, 0xFFFF)
-    check_range("mtu", mtu, 68, DATAGRAM_MAX - REWRITE_MAX)
+cdef int check_request(const session_request_t* request, update_error_t* error) noexcept nogil:
+    cdef int code = refuse_range(error, "tunnel id", request.tunnel, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "session id", request.session, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "local UDP port", request.local_port, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "peer UDP port", request.peer_port, 1, 0xFFFF)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "port", request.port, 0, PORT_INVALID)
+    if code == UPDATE_DONE:
+        code = check_form(&request.form, error)
+    return code
 
 
-def source_octets(prefixes) -> bytes:
-    """IPv4 prefixes as the sources_t that a session entry points to."""
-    cdef sources_t head
-    cdef bytearray octets
-    cdef source_t source
-    cdef uint8_t[ADDRESS_OCTETS] address
-    cdef int length
-    check_range("number of sources", len(prefixes), 0, 0xFFFF)
-    memset(&head, 0, sizeof(head))
-    head.count = len(prefixes)
-    octets = bytearray((<char*> &head)[:sizeof(sources_t) - sizeof(source_t)])
-    for prefix in prefixes:
-        length = read_prefix(INET, prefix, address)
-        source.address = load_be32(address)
-        source.mask = <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length))
-        octets += (<char*> &source)[:sizeof(source_t)]
-    return bytes(octets)
+cdef void apply_request(session_entry_t* entry, const session_request_t* request) noexcept nogil:
+    entry.local = request.local
+    entry.peer = request.peer
+    entry.local_port = <uint16_t> request.local_port
+    entry.peer_port = <uint16_t> request.peer_port
+    entry.tunnel = <uint16_t> request.tunnel
+    entry.session = <uint16_t> request.session
+    entry.table = <uint16_t> request.table
 
 
-cdef int outer_tos(tos) except -2:
-    """TOS_COPY for None."""
-    cdef int value = TOS_COPY if tos is None else tos
-    if tos is not None:
-        check_range("tos", value, 0, 255)
-    return value
-
-
-cdef int shape(adjacency_t* a, session_entry_t* entry, uint16_t peer_tunnel, uint16_t peer_session,
-                int mtu, bint acfc, bint pfc, bint sequencing, bint udp_checksum, int tos,
-                bint df) except -1:
-    """Gives an adjacency its rewrite."""
+cdef void apply_form(adjacency_t* a, const session_entry_t* entry,
+                     const form_t* form) noexcept nogil:
     cdef outer_t outer
-    a.mtu = mtu
-    a.flags = a.flags & ADJ_HOLD
-    a.flags |= ADJ_SEQUENCE if sequencing else 0
-    a.flags |= ADJ_UDP_CHECKSUM if udp_checksum else 0
-    a.flags |= ADJ_DONT_FRAGMENT if df else 0
-    a.flags |= ADJ_COPY_TOS if tos == TOS_COPY else 0
+    a.mtu = <uint16_t> form.mtu
+    a.mss = <uint16_t> form.mss
+    a.flags &= ADJ_HOLD
+    a.flags |= ADJ_SEQUENCE if form.sequencing else 0
+    a.flags |= ADJ_UDP_CHECKSUM if form.udp_checksum else 0
+    a.flags |= ADJ_DONT_FRAGMENT if form.df else 0
+    a.flags |= ADJ_COPY_TOS if form.tos == TOS_COPY else 0
     outer.local = entry.local
     outer.peer = entry.peer
     outer.local_port = entry.local_port
     outer.peer_port = entry.peer_port
-    outer.peer_tunnel = peer_tunnel
-    outer.peer_session = peer_session
-    outer.tos = <uint8_t> (0 if tos == TOS_COPY else tos)
-    outer.acfc = acfc
-    outer.pfc = pfc
+    outer.peer_tunnel = <uint16_t> form.peer_tunnel
+    outer.peer_session = <uint16_t> form.peer_session
+    outer.tos = <uint8_t> (0 if form.tos == TOS_COPY else form.tos)
+    outer.acfc = form.acfc
+    outer.pfc = form.pfc
     build_rewrite(a, &outer)
-    return 0
-
-
-def apply_form(Forwarding f, nh, peer_tunnel, peer_session, mtu, acfc, pfc, sequencing,
-               udp_checksum, tos, df) -> None:
-    cdef adjacency_t* a = f.adjacencies.get(nh)
-    shape(a, &f.sessions.map.at[a.session], peer_tunnel, peer_session, mtu, acfc, pfc, sequencing,
-           udp_checksum, tos, df)
-
-
-def apply_hold(Forwarding f, nh, key) -> None:
-    cdef adjacency_t* a = f.adjacencies.get(nh)
-    f.adjacencies.side[<nh_t> nh].hold = key
-    a.flags |= ADJ_HOLD
-
-
-def apply_sources(Forwarding f, nh, bytes octets) -> None:
-    cdef session_entry_t* entry = &f.sessions.map.at[f.adjacencies.get(nh).session]
-    cdef const char* data = octets
-    entry.sources = <const sources_t*> data
-    f.sources[nh] = octets      # keeps what the entry points to

@@ -10,18 +10,20 @@ cdef enum Order:
     ORDER_INJECT
     ORDER_FLUSH
     ORDER_DROP
+    ORDER_RESOLVE
 
 # What control has a worker do. Control waits for it, so the worker may read what control owns.
 cdef struct order_t:
     int what                  # enum Order
     nh_t nh
     uint64_t key              # of a trigger
-    const uint8_t* frame
-    uint32_t length
+    const uint8_t* frame      # ORDER_RESOLVE: an address
+    uint32_t length           # ORDER_RESOLVE: its family
+    int table
     bint forget               # ORDER_DROP: the key goes too
     bint timed
     uint64_t now              # with `timed`: the time it is for the engine
-    int64_t result            # packets sent or dropped; ORDER_INJECT: a drop reason
+    int64_t result            # packets sent or dropped; ORDER_INJECT: a drop reason; a next hop
     uint32_t done             # set last
 
 cdef class Stop:
@@ -42,6 +44,7 @@ cdef class Worker(Pipeline):
     cdef int64_t _inject(self, const order_t* order) noexcept nogil
     cdef int64_t _flush_trigger(self, const order_t* order) noexcept nogil
     cdef int64_t _drop_trigger(self, const order_t* order) noexcept nogil
+    cdef nh_t _resolve(self, const order_t* order) noexcept nogil
     cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil
     cdef int64_t _round(self) noexcept nogil
     cdef int _check_port(self, port) except -1

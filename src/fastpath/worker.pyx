@@ -12,13 +12,13 @@ from fastpath.atomic cimport (
     atomic_store_u32, atomic_swap_pointer, sched_yield)
 from fastpath.counters cimport (
     COUNTER_INJECTED, COUNTER_TRIGGERS_DROPPED, COUNTER_TRIGGERS_FLUSHED, add_count)
-from fastpath.forwarding cimport Forwarding
+from fastpath.forwarding cimport Forwarding, table_entry_t
 from fastpath.output cimport port_entry_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TriggerTable
-from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, nh_t
+from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, NH_DROP, nh_t
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -133,7 +133,9 @@ cdef class Worker(Pipeline):
                         done += n
                         empty = 0 if n else empty + 1
                         if empty >= IDLE_ROUNDS:
+                            self.offline()
                             usleep(IDLE_US)
+                            self.online()
                         if atomic_load_u32(&stop._set, ATOMIC_RELAXED):
                             break
                 PyErr_CheckSignals()
@@ -187,11 +189,15 @@ cdef class Worker(Pipeline):
             raise RuntimeError("another thread is in this worker")
 
     cdef bint enter(self) noexcept nogil:
-        return atomic_exchange_u32(&self._taken, 1, ATOMIC_SEQ_CST) == 0
+        if atomic_exchange_u32(&self._taken, 1, ATOMIC_SEQ_CST):
+            return False
+        self.online()
+        return True
 
     cdef void leave(self) noexcept nogil:
         while True:
             self._serve()
+            self.offline()
             atomic_store_u32(&self._taken, 0, ATOMIC_SEQ_CST)
             # An order that came since then is for whoever sees it first, control included.
             if atomic_load_pointer(<const void**>&self._order, ATOMIC_SEQ_CST) == NULL:
@@ -228,11 +234,23 @@ cdef class Worker(Pipeline):
             order.result = self._inject(order)
         elif order.what == ORDER_FLUSH:
             order.result = self._flush_trigger(order)
-        else:
+        elif order.what == ORDER_DROP:
             order.result = self._drop_trigger(order)
+        else:
+            order.result = self._resolve(order)
+
+    cdef nh_t _resolve(self, const order_t* order) noexcept nogil:
+        cdef table_entry_t* entry = &self.forwarding.table[order.table]
+        cdef nh_t nh = NH_DROP
+        if order.length == INET:
+            entry.v4.lookup(self._version.view[order.table].v4, order.frame, &nh, 1)
+        else:
+            entry.v6.lookup(self._version.view[order.table].v6, order.frame, &nh, 1)
+        return nh
 
     cdef int64_t _inject(self, const order_t* order) noexcept nogil:
-        cdef adjacency_t* a = &self._adjacencies[order.nh]
+        cdef nh_t nh = order.nh
+        cdef adjacency_t* a = self.adjacency(&nh)
         cdef packet_t* p = self.make(order.length, self._now)
         cdef int reason = 0
         memcpy(p.data, order.frame, order.length)
@@ -250,8 +268,9 @@ cdef class Worker(Pipeline):
 
     cdef int64_t _flush_trigger(self, const order_t* order) noexcept nogil:
         """Packets join the buffer until nobody sees the hold any more, so it is emptied twice."""
-        cdef adjacency_t* a = &self._adjacencies[order.nh]
-        cdef uint64_t hold = self.forwarding.adjacencies.side[order.nh].hold
+        cdef nh_t nh = order.nh
+        cdef adjacency_t* a = self.adjacency(&nh)
+        cdef uint64_t hold = self.forwarding.adjacencies.side[nh].hold
         cdef packet_t* p
         cdef int64_t sent = 0
         cdef int64_t dropped = 0
