@@ -115,6 +115,11 @@ cdef class Engine:
         """Where the workers are; one that does not pass keeps memory from being used again."""
         return self.forwarding.workers()
 
+    @property
+    def retired(self) -> int:
+        """Octets, about, that wait until no worker looks at them any more."""
+        return self.forwarding.retired_octets()
+
     def resolve(self, int table, str destination) -> int:
         """Next hop index of an address as packets see it now; 0 for no route."""
         cdef uint8_t[ADDRESS_OCTETS] octets

@@ -224,7 +224,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             n = 0
             if old != NULL:
                 n = old.count
-                sources = old.prefix
+                sources = &old.prefix[0]
         if self._promise(1) != UPDATE_DONE:
             return self.error.code
         policy = <policy_t*> malloc(sizeof(policy_t) + <size_t> n * sizeof(source_t))
