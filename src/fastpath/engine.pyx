@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastpath.counters import DTYPE
-from fastpath.forwarding import WorkerState
 from fastpath.verdict import REASONS, VERDICTS
+from fastpath.worker_state import WorkerState, worker_states
 
 cdef enum:
     WORKERS_MAX = 64
@@ -113,7 +113,7 @@ cdef class Engine:
 
     def workers(self) -> list[WorkerState]:
         """Where the workers are; one that does not pass keeps memory from being used again."""
-        return self.forwarding.workers()
+        return worker_states(self.forwarding)
 
     @property
     def retired(self) -> int:

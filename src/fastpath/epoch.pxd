@@ -64,7 +64,6 @@ cdef void epoch_offline(epoch_slot_t* slot) noexcept nogil
 cdef void epoch_publish(epoch_t* epoch, const version_t* version) noexcept nogil
 # What was replaced under this number or a lower one is out of use.
 cdef uint64_t epoch_safe(const epoch_t* epoch) noexcept nogil
-cdef bint epoch_is_idle(const epoch_t* epoch) noexcept nogil    # nobody is online
 # Looks for workers that do not pass, and takes off those whose thread is gone.
 cdef void epoch_look(epoch_t* epoch, uint64_t now_ns) noexcept nogil
 

@@ -123,14 +123,6 @@ cdef uint64_t epoch_safe(const epoch_t* epoch) noexcept nogil:
     return safe
 
 
-cdef bint epoch_is_idle(const epoch_t* epoch) noexcept nogil:
-    cdef uint32_t i
-    for i in range(atomic_load_u32(&epoch.used, ATOMIC_SEQ_CST)):
-        if atomic_load_u64(&epoch.slot[i].seen, ATOMIC_SEQ_CST) != EPOCH_OFFLINE:
-            return False
-    return True
-
-
 cdef void _look_at(epoch_t* epoch, uint32_t i, uint64_t now_ns) noexcept nogil:
     cdef epoch_slot_t* slot = &epoch.slot[i]
     cdef epoch_watch_t* watch = &epoch.watch[i]

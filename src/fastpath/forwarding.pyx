@@ -4,11 +4,11 @@ from fastpath.address cimport ADDRESS_OCTETS, read_address
 from fastpath.adjacency cimport (
     ADJ_PENDING, SIDE_FOLDED, SIDE_LIVE, adjacency_side_t, adjacency_t)
 from fastpath.atomic cimport (
-    ATOMIC_ACQUIRE, ATOMIC_RELAXED, ATOMIC_RELEASE, atomic_load_u8, atomic_load_u32,
+    ATOMIC_RELAXED, ATOMIC_RELEASE, atomic_load_u8, atomic_load_u32,
     atomic_load_u64, atomic_store_u8, atomic_store_u32, spin_lock, spin_unlock)
 from fastpath.epoch cimport (
-    EPOCH_OFFLINE, coarse_ns, epoch_close, epoch_is_idle, epoch_look, epoch_open, epoch_publish,
-    epoch_safe, epoch_slot_t, epoch_watch_t, thread_number)
+    coarse_ns, epoch_close, epoch_look, epoch_open, epoch_publish, epoch_safe,
+    thread_number)
 from fastpath.limbo cimport (
     LIMBO_ADJACENCY, LIMBO_CHANGED, LIMBO_ENTRY, LIMBO_MEMORY, LIMBO_SESSION, LIMBO_SETTLED,
     LIMBO_SHADOW, LIMBO_TABLE, LIMBO_VERSION, limbo_length, limbo_open, limbo_promise, limbo_put)
@@ -17,33 +17,12 @@ from fastpath.memory cimport map_zeroed, unmap
 from fastpath.types cimport INET, INET6
 from fastpath.wire cimport load_be32
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport UINT64_MAX, uint8_t
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from typing import NamedTuple
-
 cdef enum:
     LIMBO_OCTETS = 128        # what an entry of limbo stands for, tables apart, about
-
-
-class WorkerState(NamedTuple):
-    """Where a worker is."""
-
-    worker: int
-    thread: int
-    """The kernel's id of the thread that came online last, 0 for none yet."""
-    online: bool
-    """Whether it may look at tables now."""
-    version: int
-    """Version that it noted last, 0 offline."""
-    behind: int
-    """Versions that were published since."""
-    bursts: int
-    stalled_ns: int
-    """How long it has not passed although there is a newer version; 0 below the limit."""
-    gone: bool
-    """Its thread ended while it was online: it was taken off."""
 
 
 cdef class Forwarding:
@@ -216,11 +195,10 @@ cdef class Forwarding:
                 self._release(&entry, safe)
             if limbo_length(limbo) == 0:
                 break
-            if (limbo.ring[limbo.tail & limbo.mask].number <= self.epoch.number
-                    or not epoch_is_idle(self.epoch)):
+            if limbo.ring[limbo.tail & limbo.mask].number <= self.epoch.number:
                 epoch_look(self.epoch, coarse_ns())
                 break
-            # What waits for the next version waits for nobody: it may come at once.
+            # All that is left waits for the next version: one in which nothing changes does.
             version = self.next_version() if limbo_promise(limbo, 1) == 0 else NULL
             limbo.promised = 0
             if version == NULL:
@@ -323,7 +301,7 @@ cdef class Forwarding:
             nh = next
         self.adjacencies.give(nh)
 
-    # Counters and workers -------------------------------------------------------------------
+    # Counters -------------------------------------------------------------------------------
 
     cdef int count_in(self, session_counts_t* counts) except -1:
         """Makes the arrays of a worker, which pages of unused sessions cost nothing of."""
@@ -370,28 +348,3 @@ cdef class Forwarding:
             total.last_ns = max(total.last_ns, atomic_load_u64(&one.last_ns, ATOMIC_RELAXED))
         spin_unlock(&self.counts_lock)
         return total
-
-    def workers(self) -> list[WorkerState]:
-        """All workers. A worker that has not passed for `stall_ns` is told as stalled; one whose
-        thread has ended is taken off."""
-        cdef epoch_slot_t* slot
-        cdef epoch_watch_t* watch
-        cdef uint64_t now = coarse_ns()
-        cdef uint64_t number = atomic_load_u64(&self.epoch.number, ATOMIC_ACQUIRE)
-        cdef uint64_t seen
-        cdef uint32_t i
-        cdef list out = []
-        epoch_look(self.epoch, now)
-        for i in range(self.epoch.used):
-            slot = &self.epoch.slot[i]
-            watch = &self.epoch.watch[i]
-            if not slot.taken:
-                continue
-            seen = atomic_load_u64(&slot.seen, ATOMIC_RELAXED)
-            stalled = now - watch.since_ns if watch.since_ns else 0
-            out.append(WorkerState(
-                i, atomic_load_u32(&slot.thread, ATOMIC_RELAXED), seen != EPOCH_OFFLINE, seen,
-                number - seen if EPOCH_OFFLINE != seen < number else 0,
-                atomic_load_u64(&slot.bursts, ATOMIC_RELAXED),
-                stalled if stalled >= self.stall_ns else 0, bool(watch.gone)))
-        return out

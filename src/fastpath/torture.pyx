@@ -15,7 +15,9 @@ from fastpath.session cimport (
     session_entry_t, session_filter, session_find, session_key)
 from fastpath.session_change cimport TOS_COPY, form_t, session_request_t
 from fastpath.types cimport INET, INET6, SESSION_INVALID
-from fastpath.update_error cimport UPDATE_RETIRED, error_text, update_error_t
+from fastpath.update_error cimport (
+    UPDATE_ADJACENCIES_FULL, UPDATE_RETIRED, UPDATE_SESSIONS_FULL, UPDATE_SHADOWS_FULL, error_text,
+    update_error_t)
 from fastpath.wire cimport load_be16, store_be32
 from libc.stdint cimport uint16_t
 from libc.string cimport memset
@@ -30,6 +32,12 @@ cdef inline uint32_t _next(uint32_t x) noexcept nogil:
     x ^= x << 13
     x ^= x >> 17
     return x ^ (x << 5)
+
+
+cdef inline bint _is_full(int code) noexcept nogil:
+    """Too much waits for readers, who may not be running: the writer tries again."""
+    return (code == UPDATE_RETIRED or code == UPDATE_SESSIONS_FULL
+            or code == UPDATE_ADJACENCIES_FULL or code == UPDATE_SHADOWS_FULL)
 
 
 cdef void _form(form_t* form, uint32_t state) noexcept nogil:
@@ -160,14 +168,14 @@ cdef class Torture:
                     self._current = current
                     undone += 1
                 code = self._swap(random % PAIRS, made % each == 0)
-                if code == UPDATE_RETIRED:
+                if _is_full(code):
                     refused += 1
                     sched_yield()
                 elif code != 0:
                     break
                 else:
                     made += 1
-        if code != 0 and code != UPDATE_RETIRED:
+        if code != 0 and not _is_full(code):
             raise RuntimeError(self._text(&self._update.error))
         return {"made": made, "refused": refused, "rolled_back": undone}
 
@@ -204,11 +212,11 @@ cdef class Torture:
         entry = &self._forwarding.sessions.map.at[index]
         torn += session_filter(entry, version.number) != 1 + state
         for i in range(STATES):
-            index = session_find(&self._forwarding.sessions.map, session_key(LOCAL, <uint16_t> (1 + i), 1),
-                                 version.number)
+            index = session_find(&self._forwarding.sessions.map,
+                                 session_key(LOCAL, <uint16_t> (1 + i), 1), version.number)
             torn += (index != SESSION_INVALID) != (<uint32_t> i == state)
-        index = session_find(&self._forwarding.sessions.map, session_key(LOCAL, <uint16_t> (1 + state), 1),
-                             version.number)
+        index = session_find(&self._forwarding.sessions.map,
+                             session_key(LOCAL, <uint16_t> (1 + state), 1), version.number)
         if index != SESSION_INVALID:
             entry = &self._forwarding.sessions.map.at[index]
             torn += at[entry.nh].kind != ADJ_SESSION
