@@ -56,14 +56,15 @@ cdef class Lpm:
     cdef int remove(self, const uint8_t* prefix, int length) noexcept nogil
 
     # What an algorithm supplies, with resolve and `fib`. install: `prefix` now leads to nh.
-    # withdraw: it is gone, and what it led to is led by its cover (NH_DROP, 0: by none). Both
-    # return 0 or LPM_*. publish: the open transaction becomes `fib.version`, what it replaced goes
-    # into limbo under `number`. reclaim: everything in limbo under `safe` and below may be used
-    # again. variant: `lookup` with the instructions of a level (simd/level.h), NULL if there is
-    # none for it.
+    # withdraw: it is gone, and what it led to is led by its cover (NH_DROP, 0: by none), which
+    # `cover` finds after the prefix has left `prefixes`. Both return 0 or LPM_*.
+    # publish: the open transaction becomes `fib.version`, what it replaced goes into limbo under
+    # `number`. reclaim: everything in limbo under `safe` and below may be used again.
+    # variant: `lookup` with the instructions of a level (simd/level.h), NULL if there is none.
     cdef int install(self, const uint8_t* prefix, int length, nh_t nh) noexcept nogil
     cdef int withdraw(self, const uint8_t* prefix, int length, nh_t cover,
                       int cover_length) noexcept nogil
+    cdef nh_t cover(self, const uint8_t* prefix, int length, int* cover_length) noexcept nogil
     cdef void publish(self, uint64_t number) noexcept nogil
     cdef void reclaim(self, uint64_t safe) noexcept nogil
     cdef void revert(self) noexcept nogil       # the open transaction leaves nothing behind

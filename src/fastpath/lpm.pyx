@@ -40,7 +40,7 @@ cdef int _check_nh(object nh) except -1:
 cdef class Lpm:
     """A routing table of one address family: prefixes to next hops (indexes of adjacencies).
 
-    `Multibit(4)` makes an IPv4 table, `Multibit(6)` an IPv6 one. Prefixes are text
+    `Chunked()` makes an IPv4 table, `Multibit(6)` an IPv6 one. Prefixes are text
     ("10.0.0.0/8"), pairs (address, length) or `ipaddress` networks; addresses are text, packed
     bytes, ints or `ipaddress` addresses. Next hop 0 is "no route". A change outside a
     `transaction()` is a transaction of its own. ValueError: a malformed prefix or address, host
@@ -129,13 +129,11 @@ cdef class Lpm:
         self.is_open = False
 
     cdef int insert(self, const uint8_t* prefix, int length, nh_t nh) noexcept nogil:
-        cdef int new
-        cdef int result
-        if store_get(&self.prefixes, prefix, length) == nh:
+        cdef nh_t before
+        cdef int new = store_put(&self.prefixes, prefix, length, nh, &before)
+        if new == 0 and before == nh:
             return 0
-        new = store_put(&self.prefixes, prefix, length, nh)
-        result = LPM_NO_MEMORY if new < 0 else self.install(prefix, length, nh)
-        return self._changed(new, result)
+        return self._changed(new, LPM_NO_MEMORY if new < 0 else self.install(prefix, length, nh))
 
     cdef int remove(self, const uint8_t* prefix, int length) noexcept nogil:
         cdef int cover_length
@@ -143,7 +141,7 @@ cdef class Lpm:
         cdef int was = store_remove(&self.prefixes, prefix, length)
         if was == 0:
             return 0
-        cover = store_cover(&self.prefixes, prefix, length, &cover_length)
+        cover = self.cover(prefix, length, &cover_length)
         return self._changed(was, LPM_NO_MEMORY if was < 0 else
                              self.withdraw(prefix, length, cover, cover_length))
 
@@ -181,6 +179,9 @@ cdef class Lpm:
     cdef int withdraw(self, const uint8_t* prefix, int length, nh_t cover,
                       int cover_length) noexcept nogil:
         return LPM_ABSTRACT
+
+    cdef nh_t cover(self, const uint8_t* prefix, int length, int* cover_length) noexcept nogil:
+        return store_cover(&self.prefixes, prefix, length, cover_length)
 
     cdef void publish(self, uint64_t number) noexcept nogil:
         pass

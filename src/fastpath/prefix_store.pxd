@@ -23,6 +23,7 @@ cdef struct prefix_store_t:
     uint64_t mask             # slots - 1, slots being a power of two
     Py_ssize_t count          # prefixes
     Py_ssize_t of_length[129] # prefixes by length: a cover is only looked for where there are some
+    bint was_empty            # when the transaction began: undoing it empties the store again
     prefix_change_t* log
     size_t logged
     size_t log_room
@@ -34,9 +35,10 @@ cdef void store_close(prefix_store_t* store) noexcept nogil
 # NH_INVALID if the prefix is not there.
 cdef nh_t store_get(const prefix_store_t* store, const uint8_t* prefix,
                     int length) noexcept nogil
-# 1 if the prefix was new, 0 if it was there, STORE_NO_MEMORY with nothing changed.
-cdef int store_put(prefix_store_t* store, const uint8_t* prefix, int length,
-                   nh_t nh) noexcept nogil
+# 1 if the prefix was new, 0 if it was there, STORE_NO_MEMORY with nothing changed. *before: the
+# next hop that was there, or NH_INVALID.
+cdef int store_put(prefix_store_t* store, const uint8_t* prefix, int length, nh_t nh,
+                   nh_t* before) noexcept nogil
 # 1 if the prefix was there, 0 if not, STORE_NO_MEMORY with nothing changed.
 cdef int store_remove(prefix_store_t* store, const uint8_t* prefix, int length) noexcept nogil
 # Next hop and length of the longest prefix that covers this one and is shorter; NH_DROP and 0 if
@@ -47,6 +49,11 @@ cdef nh_t store_cover(const prefix_store_t* store, const uint8_t* prefix, int le
 # Length of the longest prefix that an address is in, 0 if there is none. For any thread: the open
 # transaction is included, since a hash cannot be of two versions.
 cdef int store_longest(prefix_store_t* store, const uint8_t* address) noexcept nogil
+
+# Room for that many more prefixes, or STORE_NO_MEMORY. prefetch: this one will be asked for soon.
+cdef int store_reserve(prefix_store_t* store, Py_ssize_t more) noexcept nogil
+cdef void store_prefetch(const prefix_store_t* store, const uint8_t* prefix,
+                         int length) noexcept nogil
 
 # All changes since the last of either call stay, or are undone. Neither needs memory.
 cdef void store_keep(prefix_store_t* store) noexcept nogil

@@ -11,11 +11,22 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+cdef extern from "<stdlib.h>" nogil:
+    void* aligned_alloc(size_t alignment, size_t size)
+
+cdef extern from "<sys/mman.h>" nogil:
+    enum: MADV_HUGEPAGE
+    int madvise(void* base, size_t size, int advice)
+
+cdef extern from * nogil:
+    void __builtin_prefetch(const void* at, int write)
+
 cdef enum:
     SLOTS_MIN = 64
     LOG_MIN = 64
     LOG_KEPT = 4096           # changes; a longer log is given back when its transaction ends
     SLOT_EMPTY = 0xFFFFFFFF   # word of a slot without a prefix
+    LARGE_PAGE = 1 << 21
 
 
 cdef inline uint64_t _hash(const uint8_t* prefix, int length, int width) noexcept nogil:
@@ -36,7 +47,15 @@ cdef inline void _set_word(uint8_t* slot, int width, uint32_t word) noexcept nog
 
 cdef uint8_t* _empty_slots(int width, uint64_t slots) noexcept nogil:
     cdef size_t size = slots * <uint64_t> (width + 4)
-    cdef uint8_t* memory = <uint8_t*> malloc(size)
+    cdef uint8_t* memory
+    if size >= 2 * LARGE_PAGE:
+        # Every probe of a large store is somewhere else: large pages save it a page walk.
+        size = (size + LARGE_PAGE - 1) // LARGE_PAGE * LARGE_PAGE
+        memory = <uint8_t*> aligned_alloc(LARGE_PAGE, size)
+        if memory != NULL:
+            madvise(memory, size, MADV_HUGEPAGE)
+    else:
+        memory = <uint8_t*> malloc(size)
     if memory != NULL:
         memset(memory, 0xFF, size)
     return memory
@@ -46,6 +65,7 @@ cdef int store_open(prefix_store_t* store, int width) noexcept nogil:
     memset(store, 0, sizeof(prefix_store_t))
     store.width = width
     store.mask = SLOTS_MIN - 1
+    store.was_empty = True
     store.slots = _empty_slots(width, SLOTS_MIN)
     return STORE_NO_MEMORY if store.slots == NULL else 0
 
@@ -78,11 +98,27 @@ cdef nh_t store_get(const prefix_store_t* store, const uint8_t* prefix,
     return <nh_t> NH_INVALID if word == SLOT_EMPTY else word_nh(word)
 
 
-cdef int _grow(prefix_store_t* store) noexcept nogil:
+cdef void store_prefetch(const prefix_store_t* store, const uint8_t* prefix,
+                         int length) noexcept nogil:
+    __builtin_prefetch(_slot(store, _hash(prefix, length, store.width) & store.mask), 1)
+
+
+cdef inline bint _is_full(uint64_t mask, Py_ssize_t count) noexcept nogil:
+    return <uint64_t> count > mask // 4 * 3
+
+
+cdef int store_reserve(prefix_store_t* store, Py_ssize_t more) noexcept nogil:
+    cdef uint64_t mask = store.mask
+    while _is_full(mask, store.count + more):
+        mask = 2 * mask + 1
+    return 0 if mask == store.mask else _grow(store, mask)
+
+
+cdef int _grow(prefix_store_t* store, uint64_t mask) noexcept nogil:
     cdef prefix_store_t bigger = store[0]
     cdef uint8_t* slot
     cdef uint64_t at
-    bigger.mask = 2 * store.mask + 1
+    bigger.mask = mask
     bigger.slots = _empty_slots(store.width, bigger.mask + 1)
     if bigger.slots == NULL:
         return STORE_NO_MEMORY
@@ -140,6 +176,8 @@ cdef int _note(prefix_store_t* store, const uint8_t* prefix, int length,
                uint32_t before) noexcept nogil:
     cdef prefix_change_t* log = store.log
     cdef size_t room = store.log_room
+    if store.was_empty:
+        return 0
     if store.logged == room:
         room = 2 * room if room else LOG_MIN
         log = <prefix_change_t*> realloc(log, room * sizeof(prefix_change_t))
@@ -154,25 +192,40 @@ cdef int _note(prefix_store_t* store, const uint8_t* prefix, int length,
     return 0
 
 
-cdef int store_put(prefix_store_t* store, const uint8_t* prefix, int length,
-                   nh_t nh) noexcept nogil:
-    cdef uint32_t before
-    if <uint64_t> (store.count + 1) > store.mask // 4 * 3 and _grow(store) < 0:
+cdef int store_put(prefix_store_t* store, const uint8_t* prefix, int length, nh_t nh,
+                   nh_t* before) noexcept nogil:
+    cdef uint8_t* slot
+    cdef uint32_t was
+    cdef bint new
+    before[0] = NH_INVALID
+    if store_reserve(store, 1) < 0:
         return STORE_NO_MEMORY
-    before = slot_word(_find(store, prefix, length), store.width)
-    if _note(store, prefix, length, before) < 0:
+    slot = _find(store, prefix, length)
+    was = slot_word(slot, store.width)
+    new = was == SLOT_EMPTY
+    if not new:
+        before[0] = word_nh(was)
+        if before[0] == nh:
+            return 0
+    if _note(store, prefix, length, was) < 0:
         return STORE_NO_MEMORY
-    _apply(store, prefix, length, <uint32_t> nh << 8 | <uint32_t> length)
-    return before == SLOT_EMPTY
+    memcpy(slot, prefix, store.width)
+    _set_word(slot, store.width, <uint32_t> nh << 8 | <uint32_t> length)
+    store.count += new
+    store.of_length[length] += new
+    return new
 
 
 cdef int store_remove(prefix_store_t* store, const uint8_t* prefix, int length) noexcept nogil:
-    cdef uint32_t before = slot_word(_find(store, prefix, length), store.width)
+    cdef uint8_t* slot = _find(store, prefix, length)
+    cdef uint32_t before = slot_word(slot, store.width)
     if before == SLOT_EMPTY:
         return 0
     if _note(store, prefix, length, before) < 0:
         return STORE_NO_MEMORY
-    _apply(store, prefix, length, SLOT_EMPTY)
+    _vacate(store, slot)
+    store.count -= 1
+    store.of_length[length] -= 1
     return 1
 
 
@@ -203,6 +256,7 @@ cdef int store_longest(prefix_store_t* store, const uint8_t* address) noexcept n
 
 cdef void store_keep(prefix_store_t* store) noexcept nogil:
     store.logged = 0
+    store.was_empty = store.count == 0
     if store.log_room > LOG_KEPT:
         free(store.log)
         store.log = NULL
@@ -211,6 +265,10 @@ cdef void store_keep(prefix_store_t* store) noexcept nogil:
 
 cdef void store_undo(prefix_store_t* store) noexcept nogil:
     cdef prefix_change_t* change
+    if store.was_empty and store.count:
+        memset(store.slots, 0xFF, (store.mask + 1) * <uint64_t> (store.width + 4))
+        memset(store.of_length, 0, sizeof(store.of_length))
+        store.count = 0
     while store.logged:
         store.logged -= 1
         change = &store.log[store.logged]

@@ -7,12 +7,20 @@ import ipaddress
 import random
 
 import numpy as np
+import pytest
 
 from fastpath.lpm import Lpm
+from fastpath.lpm_chunk import Chunked
 from fastpath.lpm_multibit import Multibit
 
-ALGORITHMS = [Multibit]
-FAMILIES = [4, 6]
+ALGORITHMS = {4: [Chunked, Multibit], 6: [Multibit]}
+"""By the family that they work on."""
+
+every_table = pytest.mark.parametrize(
+    ("algorithm", "family"),
+    [(algorithm, family) for family in ALGORITHMS for algorithm in ALGORITHMS[family]],
+    ids=lambda value: value.__name__ if isinstance(value, type) else f"ipv{value}",
+)
 
 Prefix = tuple[int, int]
 """(address as a number, length)"""

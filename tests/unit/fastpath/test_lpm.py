@@ -10,12 +10,11 @@ import pytricia
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lpm_cases import (
-    ALGORITHMS,
-    FAMILIES,
     INSIDE,
     ROWS,
     Prefix,
     boundaries,
+    every_table,
     key,
     load,
     octets,
@@ -27,10 +26,7 @@ from lpm_cases import (
 from fastpath.lpm import Lpm
 from fastpath.simd import available
 
-pytestmark = [
-    pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.__name__),
-    pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"]),
-]
+pytestmark = every_table
 
 
 class Naive:
