@@ -1,8 +1,8 @@
 """Compiles rules into tables (contract in acl_build.pxd).
 
 A part is tried with one group, and with groups by how short prefixes are; the one whose tables are
-cheapest to read is taken. Rules that multiply beyond the limits in every form are split into halves,
-each a part of its own, so that any set comes to an end: with more parts it is slower, not wrong.
+cheapest to read is taken. Rules that multiply beyond the limits in every form are split into
+halves, each a part of its own: with more parts a set is slower, not wrong.
 """
 
 from fastpath.acl_group cimport fields_t, group_build

@@ -128,8 +128,8 @@ cdef class RuleSet:
     def load(path, *, bint flags=True) -> RuleSet:
         """The rules of a file: ClassBench if its first rule begins with @, else our own syntax.
 
-        flags: as in classbench(). A name that ends in .xz is decompressed. OSError if it cannot be read; RuleError names file
-        and line.
+        flags: as in classbench(). A name that ends in .xz is decompressed. OSError if it cannot be
+        read; RuleError names file and line.
         """
         name = str(path)
         opened = lzma.open if name.endswith(".xz") else open

@@ -78,7 +78,8 @@ FN V ACL_NAME(word)(const uint32_t *keys, int words, int word) {
 FN void ACL_NAME(words)(const uint32_t *keys, V word[4]) {
 #if ACL_LANES == 16
     /* Two words of eight keys each, then halves change places: a quarter of what gathers cost. */
-    const __m512i even = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+    const __m512i even = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25,
+                                           29);
     const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(2));
     __m512i a = _mm512_loadu_si512(keys), b = _mm512_loadu_si512(keys + 16);
     __m512i c = _mm512_loadu_si512(keys + 32), d = _mm512_loadu_si512(keys + 48);
@@ -195,7 +196,8 @@ FN void ACL_NAME(groups)(const acl_part_t *part, const acl_classes_t *classes, i
             if (!both) {
                 found = ACL_NAME(group)(one, row, column, service, found);
             } else {
-                found = ACL_NAME(group)(one, row & 0xFFFF, column & 0xFFFF, service & 0xFFFF, found);
+                found = ACL_NAME(group)(one, row & 0xFFFF, column & 0xFFFF, service & 0xFFFF,
+                                        found);
                 found = ACL_NAME(group)(two, row >> 16, column >> 16, service >> 16, found);
             }
             ACL_NAME(store)(best + i, found);
