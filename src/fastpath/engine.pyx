@@ -1,5 +1,6 @@
 """The engine: a data plane as Python sees it. Bursts in, verdicts and packets out."""
 
+cimport cython
 from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
 from fastpath.forwarding cimport Forwarding
@@ -56,6 +57,7 @@ class SessionCounters(NamedTuple):
     """Inner packets that were dropped."""
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Engine:
     """A data plane. Control calls it on one thread; its workers may run on others.
 

@@ -43,7 +43,6 @@ cdef enum WriterLock:
     WRITER_INTERRUPTED        # by a signal; ask again
 
 @cython.final
-@cython.no_gc_clear
 cdef class Forwarding:
     cdef AdjacencyTable adjacencies
     cdef readonly SessionTable sessions

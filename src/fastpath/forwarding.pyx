@@ -1,5 +1,6 @@
 """Routing tables, adjacencies and sessions of one engine: versions of them, and their reclaim."""
 
+cimport cython
 from fastpath.address cimport ADDRESS_OCTETS, read_address
 from fastpath.adjacency cimport (
     ADJ_PENDING, SIDE_FOLDED, SIDE_LIVE, adjacency_side_t, adjacency_t)
@@ -17,6 +18,7 @@ from fastpath.memory cimport map_zeroed, unmap
 from fastpath.types cimport INET, INET6
 from fastpath.wire cimport load_be32
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -25,6 +27,7 @@ cdef enum:
     LIMBO_OCTETS = 128        # what an entry of limbo stands for, tables apart, about
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Forwarding:
     """One per engine.
 
@@ -54,11 +57,14 @@ cdef class Forwarding:
         self._spare = NULL
 
     def __dealloc__(self):
-        cdef int _
+        cdef int _, i
         if self.limbo.ring != NULL:
             # No worker is left. What waits in two steps needs two.
             for _ in range(3):
                 self.reclaim()
+        for i in range(self.tables):
+            Py_DECREF(<object> self.table[i].lpm4)
+            Py_DECREF(<object> self.table[i].lpm6)
         free(self.limbo.ring)
         free(self._spare)
         free(self.counts)
@@ -100,6 +106,9 @@ cdef class Forwarding:
             entry = &self.table[self.tables - 1]
             entry.v4 = &v4.fib
             entry.v6 = &v6.fib
+            # References of our own: the collector may empty the list before limbo is empty.
+            Py_INCREF(v4)
+            Py_INCREF(v6)
             entry.lpm4 = <void*> v4
             entry.lpm6 = <void*> v6
             entry.exact4 = &v4.prefixes

@@ -1,6 +1,7 @@
 """The way out of the data plane: encapsulation, delivery, fragments, ICMP answers, transmit
 queues."""
 
+cimport cython
 from fastpath.adjacency cimport (
     ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_PENDING, ADJ_SEQUENCE, ADJ_SESSION, adjacency_in)
 from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_add_u16, atomic_load_u8
@@ -43,6 +44,7 @@ def _lines_of_its_own() -> np.ndarray:
     return octets[start:start + DTYPE.itemsize].view(DTYPE)
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Output:
     """Owned by one worker and used on its thread only."""
 

@@ -6,6 +6,7 @@ asks for. Each stage prefetches what the next one reads. Most packets are done w
 function; all that is rare is called from there and counts by itself.
 """
 
+cimport cython
 from fastpath.adjacency cimport (
     ADJ_DONT_FRAGMENT, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_PENDING, ADJ_SESSION,
     ADJ_TUNNEL, adjacency_t)
@@ -43,6 +44,7 @@ cdef enum:
     LINE = 64
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Pipeline(Output):
     """The part of a worker that touches packets."""
 

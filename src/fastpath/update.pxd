@@ -16,7 +16,6 @@ from libc.stdint cimport uint64_t
 # Addresses and prefixes: octets in network byte order, 4 (INET) or 16 (INET6). In arrays they lie
 # back to back.
 @cython.final
-@cython.no_gc_clear
 cdef class Update(UpdateAdjacencies):
     cdef int begin(self) noexcept nogil
     # `why` takes the error of a refused commit: the next transaction may have begun already.

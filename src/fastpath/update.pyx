@@ -5,6 +5,7 @@ prepared meanwhile is in no version; a commit gives all of it the number of the 
 publishes that.
 """
 
+cimport cython
 from fastpath.adjacency cimport (
     ADJ_PENDING, ADJ_SESSION, SIDE_DEAD, SIDE_DELETED, SIDE_NEW, SIDE_STAGED, SIDE_TOUCHED,
     adjacency_side_t, adjacency_t)
@@ -26,6 +27,7 @@ from fastpath.update_routes cimport lpm_at, map_marks, unmap_marks
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Update(UpdateAdjacencies):
     """One per engine."""
 

@@ -5,6 +5,7 @@ never, new contents of an adjacency lie in a shadow that nothing points to, a po
 a version on that does not come.
 """
 
+cimport cython
 from fastpath.adjacency cimport (
     ADJ_DROP, ADJ_HOLD, ADJ_IP, ADJ_SESSION, ADJ_TUNNEL, SIDE_DELETED, SIDE_NEW, SIDE_STAGED,
     adjacency_side_t, adjacency_t)
@@ -32,6 +33,7 @@ cdef enum:
     FILTERS_MAX = 0xFFFF
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class UpdateAdjacencies(UpdateRoutes):
     """Part of Update."""
 

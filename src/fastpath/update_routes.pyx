@@ -1,5 +1,6 @@
 """Routes in an open transaction, and what all parts of one share."""
 
+cimport cython
 from fastpath.address cimport has_host_bits
 from fastpath.adjacency cimport SIDE_DELETED, SIDE_TOUCHED, adjacency_side_t
 from fastpath.limbo cimport limbo_promise
@@ -25,6 +26,7 @@ cdef void unmap_marks(marks_t* marks) noexcept nogil:
     unmap(marks.at, marks.size)
 
 
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class UpdateRoutes:
     """Part of Update."""
 

@@ -44,6 +44,7 @@ cdef class Stop:
 
 
 @cython.final
+@cython.no_gc_clear       # __dealloc__ needs what it refers to
 cdef class Worker(Pipeline):
     """Made by Engine.add_worker(). Ports of its own feed it, `port` being the engine's index."""
 
