@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built
 TOOLS := $(VENV)/.tools
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
-.PHONY: demo test deps interop lint bench docs wheel sanitize clean
+.PHONY: demo test deps interop lint bench docs wheel sanitize thread clean
 
 demo: $(BUILT)
 	$(BIN)/dialout demo --output demo-out
@@ -44,6 +44,10 @@ wheel: $(BUILT)
 # The same tests on a build with bounds checks, AddressSanitizer and UBSan, in its own directory.
 sanitize: $(TOOLS)
 	./tests/sanitize.sh
+
+# Readers and a writer of versions on a build with ThreadSanitizer, in its own directory.
+thread: $(TOOLS)
+	./tests/thread.sh
 
 $(BUILT): $(SOURCES)
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ Environment:
   DIALOUT_BUILD=release   (default) optimised, no bounds checks in the data plane, no debug data
   DIALOUT_BUILD=checked   bounds checks and assertions on, same code, debug data
   DIALOUT_BUILD=sanitize  checked, and compiled with the address and undefined-behaviour sanitizers
+  DIALOUT_BUILD=thread    as release, but slower, and compiled with the thread sanitizer
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from setuptools import Extension, setup
 ROOT = Path(__file__).parent
 SOURCE = Path("src/fastpath")
 MODE = os.environ.get("DIALOUT_BUILD", "release")
-MODES = ("release", "checked", "sanitize")
+MODES = ("release", "checked", "sanitize", "thread")
 if MODE not in MODES:
     raise SystemExit(f"DIALOUT_BUILD={MODE!r} is not one of {', '.join(MODES)}")
-CHECKED = MODE != "release"
+CHECKED = MODE in ("checked", "sanitize")
+DEBUGGED = MODE != "release"
 
 COMPILE = [
     "-O3" if MODE == "release" else "-O1",
     # Python's own flags ask for -g, which makes the modules five times as large as their code.
-    "-g" if CHECKED else "-g0",
+    "-g" if DEBUGGED else "-g0",
     "-std=gnu11",
     "-fno-strict-aliasing",
     "-fstack-protector-strong",
@@ -43,6 +45,9 @@ if MODE == "sanitize":
     sanitizers = "-fsanitize=address,undefined"
     COMPILE += [sanitizers, "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
     LINK += [sanitizers]
+elif MODE == "thread":
+    COMPILE += ["-fsanitize=thread"]
+    LINK += ["-fsanitize=thread"]
 else:
     COMPILE += ["-D_FORTIFY_SOURCE=2"]
 

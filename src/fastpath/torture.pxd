@@ -1,7 +1,7 @@
 # A writer and readers that check each other, for tests and for who changes versions: see
 # tests/torture.py. It uses what workers and transactions use and nothing else.
 
-from fastpath.epoch cimport epoch_slot_t, version_t
+from fastpath.epoch cimport WORKERS_MAX, epoch_slot_t, version_t
 from fastpath.forwarding cimport Forwarding
 from fastpath.types cimport nh_t
 from fastpath.update cimport Update
@@ -27,6 +27,7 @@ cdef class Torture:
     cdef uint8_t _keys4[4 * KEYS4]
     cdef uint8_t _keys6[16 * PAIRS]
     cdef uint32_t _stop
+    cdef const version_t* _held[WORKERS_MAX]    # by workers of sleep_online
     cdef str _text(self, const update_error_t* error)
     cdef int _fill(self) noexcept nogil
     cdef int _swap(self, uint32_t pair, bint sessions) noexcept nogil

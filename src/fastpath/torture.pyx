@@ -6,6 +6,7 @@ session, and which one of many sessions is there. A reader that finds two that d
 together has seen half of a transaction, or memory that was used again too early.
 """
 
+from fastpath.address cimport ADDRESS_OCTETS, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_PENDING, ADJ_SESSION, adjacency_in, adjacency_t
 from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELAXED, ATOMIC_RELEASE, atomic_load_u8, atomic_load_u32,
@@ -272,18 +273,51 @@ cdef class Torture:
         """Ends reads that have made their lookups, and the writer."""
         atomic_store_u32(&self._stop, 1, ATOMIC_RELEASE)
 
+    # Workers that a test holds in its hands -------------------------------------------------
+
     def sleep_online(self) -> int:
         """Comes online as a worker and does not go offline: the worker of a thread that hangs, or
         that ends without a word. Returns its number, for wake()."""
         cdef epoch_slot_t* slot = epoch_take(self._forwarding.epoch)
+        cdef int index
         if slot == NULL:
             raise MemoryError("all workers are taken")
-        epoch_online(self._forwarding.epoch, slot)
-        return slot - self._forwarding.epoch.slot
+        index = slot - self._forwarding.epoch.slot
+        self._held[index] = epoch_online(self._forwarding.epoch, slot)
+        return index
 
     def wake(self, worker: int, *, leave: bool = True) -> None:
         """Such a worker passes, and with `leave` it goes."""
         cdef int index = worker
-        epoch_pass(self._forwarding.epoch, &self._forwarding.epoch.slot[index])
+        self._held[index] = epoch_pass(self._forwarding.epoch, &self._forwarding.epoch.slot[index])
         if leave:
             epoch_give(self._forwarding.epoch, &self._forwarding.epoch.slot[index])
+
+    def resolve_at(self, int worker, int table, str destination) -> int:
+        """Next hop of an address in the version that a worker holds."""
+        cdef uint8_t[ADDRESS_OCTETS] octets
+        cdef int family = INET6 if ":" in destination else INET
+        cdef const version_t* version = self._held[worker]
+        cdef nh_t nh = 0
+        read_address(family, destination, octets)
+        if family == INET:
+            self._forwarding.table[table].v4.lookup(version.view[table].v4, octets, &nh, 1)
+        else:
+            self._forwarding.table[table].v6.lookup(version.view[table].v6, octets, &nh, 1)
+        return nh
+
+    def session_at(self, int worker, int tunnel, int session) -> tuple[int, int, int] | None:
+        """The session at 10.88.0.1 with these ids in the version that a worker holds: next hop,
+        peer's session id, filter."""
+        cdef uint64_t number = self._held[worker].number
+        cdef uint32_t index = session_find(&self._forwarding.sessions.map,
+                                           session_key(LOCAL, tunnel, session), number)
+        cdef const session_entry_t* entry
+        cdef nh_t nh
+        if index == SESSION_INVALID:
+            return None
+        entry = &self._forwarding.sessions.map.at[index]
+        nh = adjacency_in(self._forwarding.adjacencies.at, self._forwarding.adjacencies.side,
+                          entry.nh, number)
+        return (entry.nh, load_be16(self._forwarding.adjacencies.at[nh].rewrite + 34),
+                session_filter(entry, number))
