@@ -1,6 +1,7 @@
 """The data plane: packets and tables. It knows no signalling and never imports control."""
 
 from fastpath.engine import Engine, Punt, SessionCounters
+from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
 from fastpath.lpm_multibit import Multibit
 from fastpath.ports.mem import MemPort
@@ -12,6 +13,7 @@ from fastpath.verdict import REASONS, VERDICTS
 __all__ = [
     "REASONS",
     "VERDICTS",
+    "BurstTrie",
     "Chunked",
     "Engine",
     "MemPort",

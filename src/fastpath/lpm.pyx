@@ -40,7 +40,7 @@ cdef int _check_nh(object nh) except -1:
 cdef class Lpm:
     """A routing table of one address family: prefixes to next hops (indexes of adjacencies).
 
-    `Chunked()` makes an IPv4 table, `Multibit(6)` an IPv6 one. Prefixes are text
+    `Chunked(4)` makes an IPv4 table, `BurstTrie(6)` an IPv6 one. Prefixes are text
     ("10.0.0.0/8"), pairs (address, length) or `ipaddress` networks; addresses are text, packed
     bytes, ints or `ipaddress` addresses. Next hop 0 is "no route". A change outside a
     `transaction()` is a transaction of its own. ValueError: a malformed prefix or address, host

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from fastpath.lpm import Lpm
+from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
 from fastpath.lpm_multibit import Multibit
 
-ALGORITHMS = {4: [Chunked, Multibit], 6: [Multibit]}
+ALGORITHMS = {4: [Chunked, Multibit], 6: [BurstTrie, Multibit]}
 """By the family that they work on."""
 
 every_table = pytest.mark.parametrize(
