@@ -12,6 +12,7 @@ from control.bench.drawing import svg
 from control.bench.machine import lines, machine
 from control.bench.peers import open_peers
 from control.bench.rows import HEADING, Row, line
+from control.route_file import read_routes
 
 Group = Callable[[Context], Iterator[Row]]
 
@@ -37,7 +38,10 @@ def bench(
     ResourceError: no peers, and what to install. RouteFileError, CaptureError: the user's table or
     trace is no such thing; nothing was measured then.
     """
-    context = Context(QUICK if quick else Sizes(), open_peers() if peers else None, trace=trace)
+    given = read_routes(table).routes if table is not None else {}
+    context = Context(
+        QUICK if quick else Sizes(), open_peers() if peers else None, given=given, trace=trace
+    )
     told = machine()
     if not as_json:
         print("\n".join([*lines(told), "", HEADING]), flush=True)
