@@ -16,7 +16,7 @@ exit codes:
   0 ok   1 failed (a damaged input too)   2 usage   3 configuration
   4 peer or authentication   5 resource or permission   130 interrupted"""
 
-BENCHMARKS: Final = ("ipv4", "ipv6")
+BENCHMARKS: Final = ("ipv4", "ipv6", "load", "update", "beside", "packets", "calls", "replay")
 """What `dialout bench` can measure."""
 
 MAXIMUM: Final = 2**63 - 1

@@ -197,6 +197,7 @@ EDGES = {
         "control.errors",
         "control.route_file",
         "control.routes",
+        "control.sim.traffic",
         "control.version",
         "fastpath",
     ),

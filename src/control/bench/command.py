@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO
 
-from control.bench import lookups
+from control.bench import beside, changes, lookups, packets, replays
 from control.bench.context import QUICK, Context, Sizes, one_processor
 from control.bench.drawing import svg
 from control.bench.machine import lines, machine
@@ -19,6 +19,12 @@ Group = Callable[[Context], Iterator[Row]]
 GROUPS: Final[dict[str, Group]] = {
     "ipv4": lookups.ipv4,
     "ipv6": lookups.ipv6,
+    "load": changes.load,
+    "update": changes.update,
+    "beside": beside.beside,
+    "packets": packets.packets,
+    "calls": packets.calls,
+    "replay": replays.replay,
 }
 """What can be measured, in the order of the table."""
 
@@ -35,18 +41,20 @@ def bench(
 ) -> list[Row]:
     """Measures the groups (none: all) and tells what it came to.
 
-    ResourceError: no peers, and what to install. RouteFileError, CaptureError: the user's table or
-    trace is no such thing; nothing was measured then.
+    ResourceError: no peers, and what to install. DialoutError: the user's table or trace is no
+    such thing; nothing was measured then.
     """
     given = read_routes(table).routes if table is not None else {}
     context = Context(
         QUICK if quick else Sizes(), open_peers() if peers else None, given=given, trace=trace
     )
+    if trace is not None:
+        replays.opened(trace).close()
     told = machine()
     if not as_json:
         print("\n".join([*lines(told), "", HEADING]), flush=True)
     rows: list[Row] = []
-    with one_processor():
+    with one_processor(context):
         for name in groups or GROUPS:
             for each in GROUPS[name](context):
                 rows.append(each)

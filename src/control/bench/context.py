@@ -61,6 +61,11 @@ class Context:
     """Tables of the user's, by family, instead of generated ones."""
     trace: str | None = None
     """A capture of the user's."""
+    processors: tuple[int, ...] = field(
+        default_factory=lambda: tuple(sorted(os.sched_getaffinity(0)))
+    )
+    """Those that may be used; what is timed runs on the last one, as the first ones are busier with
+    interrupts."""
     _made: dict[int, Routes] = field(default_factory=dict)
 
     def table(self, family: int) -> tuple[str, Routes]:
@@ -74,11 +79,10 @@ class Context:
 
 
 @contextmanager
-def one_processor() -> Iterator[None]:
-    """Ties this thread to the last processor it may use: others are busier with interrupts."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
+def one_processor(context: Context) -> Iterator[None]:
+    """Ties this thread to the last processor."""
+    os.sched_setaffinity(0, {context.processors[-1]})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
+        os.sched_setaffinity(0, set(context.processors))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from control.bench.context import SEED, Context
 from control.bench.peers import Peer, PeerTable, groups_needed
+from control.bench.replays import traced
 from control.bench.rows import Row, geometric_mean, interleaved, row
 from control.bench.streams import STREAMS, keys
 from control.bench.tables import with_access_routes
@@ -66,18 +67,19 @@ def our_table(table: Routes) -> Multibit:
 def _compared(context: Context, label: str, table: Routes) -> Iterator[Row]:
     ours = our_table(table)
     candidates = [Candidate("", lookup_address(ours)), *_peers(context, table)]
+    slower = ours.variants[1:]
+    for variant in slower:
+        ours.select(variant)
+        candidates.append(Candidate(variant, lookup_address(ours)))
+    if slower:
+        ours.select(ours.variants[0])
     name = f"ipv{table.family} lookup {label}"
     found: dict[str, list[Row]] = {}
     try:
-        for stream in STREAMS:
-            values = _measured(context, table, stream, candidates)
-            for other in candidates[1:]:
-                each = row(f"{name} {stream}", "ns", values[""], other.name, values[other.name])
-                found.setdefault(other.name, []).append(each)
-                yield each
-            if len(candidates) == 1:
-                each = row(f"{name} {stream}", "ns", values[""])
-                found.setdefault("", []).append(each)
+        for stream, destinations in _streams(context, table):
+            values = _measured(context, destinations, candidates)
+            for each in _rows(f"{name} {stream}", candidates, values):
+                found.setdefault(each.peer or "", []).append(each)
                 yield each
     finally:
         for other in candidates:
@@ -87,11 +89,30 @@ def _compared(context: Context, label: str, table: Routes) -> Iterator[Row]:
         yield geometric_mean(f"{name} mean", rows)
 
 
+def _rows(name: str, candidates: list[Candidate], values: dict[str, list[float]]) -> Iterator[Row]:
+    """Ours beside each peer, or alone; then beside our other variants."""
+    others = [each for each in candidates[1:] if each.peer is not None]
+    if not others:
+        yield row(name, "ns", values[""])
+    for each in (*others, *(each for each in candidates[1:] if each.peer is None)):
+        peer = each.name if each.peer is not None else f"our {each.name}"
+        yield row(name, "ns", values[""], peer, values[each.name])
+
+
+def _streams(context: Context, table: Routes) -> Iterator[tuple[str, Array]]:
+    """Each stream's name and destinations, the user's last."""
+    for name in STREAMS:
+        yield name, keys(name, table, context.sizes.keys, SEED)
+    if context.trace is not None:
+        theirs = traced(context.trace, table.family, context.sizes.keys)
+        if theirs is not None:
+            yield "trace", theirs
+
+
 def _measured(
-    context: Context, table: Routes, stream: str, candidates: list[Candidate]
+    context: Context, destinations: Array, candidates: list[Candidate]
 ) -> dict[str, list[float]]:
     """Nanoseconds a lookup of each candidate, all answers equal."""
-    destinations = keys(stream, table, context.sizes.keys, SEED)
     read = {each.name: each.read(destinations) for each in candidates}
     expected = candidates[0].next_hops(read[candidates[0].name])
     for each in candidates[1:]:

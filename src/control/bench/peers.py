@@ -23,6 +23,8 @@ import numpy.typing as npt
 from control.errors import ResourceError
 
 SOURCES: Final = Path(__file__).parents[3] / "benchmarks" / "peers"
+PACKET_PROGRAM: Final = "packet_path.c"
+"""The one source that needs no DPDK."""
 HEADERS: Final = Path("/usr/include/dpdk")
 COMPILER: Final = ("gcc", "-O3", "-march=native", "-shared", "-fPIC", "-w")
 """Without the flags of pkg-config, whose -march=corei7 takes the vector functions away."""
@@ -202,22 +204,39 @@ def open_peers(megabytes: int = 3072) -> Library:
     ResourceError says what to install, or what the compiler did not like.
     """
     if "peers" not in _opened:
-        _opened["peers"] = Library(_built(), megabytes)
+        _opened["peers"] = Library(_dpdk(), megabytes)
     return _opened["peers"]
 
 
-def _built() -> Path:
-    if not (SOURCES / "peers.h").exists():
-        raise ResourceError(
-            "--peers builds DPDK comparisons from benchmarks/peers of a source tree, and this "
-            "program was installed without one: run it from a checkout"
-        )
+def packet_program() -> ctypes.CDLL:
+    """The packet path in C that does the least possible, compiled for this machine."""
+    library = ctypes.CDLL(str(_built([SOURCES / PACKET_PROGRAM])))
+    library.path_run.restype = ctypes.c_double
+    return library
+
+
+def _dpdk() -> Path:
     if not (HEADERS / "rte_fib.h").exists():
         raise ResourceError(
             f"{HEADERS}: no DPDK to compare with: install it (Debian: apt-get install libdpdk-dev)"
         )
-    sources = sorted(SOURCES.glob("*.c"))
-    digest = hashlib.sha256()
+    machine = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
+    flags = (
+        *(f"-I{HEADERS}", f"-I/usr/include/{machine}/dpdk", "-include", "rte_config.h"),
+        *("-DALLOW_EXPERIMENTAL_API", *LIBRARIES),
+    )
+    sources = sorted(path for path in SOURCES.glob("*.c") if path.name != PACKET_PROGRAM)
+    return _built(sources, *flags)
+
+
+def _built(sources: list[Path], *flags: str) -> Path:
+    """A library of these sources, from the last time if they are as they were."""
+    if not (SOURCES / "peers.h").exists():
+        raise ResourceError(
+            "--peers builds comparisons from benchmarks/peers of a source tree, and this program "
+            "was installed without one: run it from a checkout"
+        )
+    digest = hashlib.sha256(" ".join(flags).encode())
     for path in (*sources, *sorted(SOURCES.glob("*.h"))):
         digest.update(path.read_bytes())
     folder = Path(tempfile.gettempdir()) / f"dialout-peers-{os.getuid()}"
@@ -226,18 +245,13 @@ def _built() -> Path:
         raise ResourceError(f"{folder} belongs to somebody else")
     library = folder / f"peers-{digest.hexdigest()[:16]}.so"
     if not library.exists():
-        _build(sources, library)
+        _build(sources, flags, library)
     return library
 
 
-def _build(sources: list[Path], library: Path) -> None:
-    machine = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
-    flags = (
-        *(f"-I{HEADERS}", f"-I/usr/include/{machine}/dpdk", "-include", "rte_config.h"),
-        "-DALLOW_EXPERIMENTAL_API",
-    )
+def _build(sources: list[Path], flags: tuple[str, ...], library: Path) -> None:
     unfinished = library.with_suffix(f".{os.getpid()}")
-    command = [*COMPILER, *flags, "-o", str(unfinished), *map(str, sources), *LIBRARIES]
+    command = [*COMPILER, "-o", str(unfinished), *map(str, sources), *flags]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -263,3 +277,13 @@ def groups_needed(addresses: Array, lengths: Array) -> int:
     if addresses.shape[1] == 4:
         return len(np.unique(np.ascontiguousarray(addresses[lengths > 24][:, :3]), axis=0))
     return int(np.maximum((np.asarray(lengths) + 7) // 8 - 3, 0).sum())
+
+
+def groups_used(addresses: Array, lengths: Array) -> int:
+    """How many of these groups the prefixes fill: one for each value of 24, 32 ... bits that a
+    longer prefix has."""
+    total = 0
+    for octets in range(3, addresses.shape[1]):
+        longer = np.ascontiguousarray(addresses[lengths > 8 * octets][:, :octets])
+        total += len(np.unique(longer.view(f"V{octets}"))) if len(longer) else 0
+    return total
