@@ -16,7 +16,17 @@ exit codes:
   0 ok   1 failed (a damaged input too)   2 usage   3 configuration
   4 peer or authentication   5 resource or permission   130 interrupted"""
 
-BENCHMARKS: Final = ("ipv4", "ipv6", "load", "update", "beside", "packets", "calls", "replay")
+BENCHMARKS: Final = (
+    "ipv4",
+    "ipv6",
+    "load",
+    "update",
+    "beside",
+    "classify",
+    "packets",
+    "calls",
+    "replay",
+)
 """What `dialout bench` can measure."""
 
 MAXIMUM: Final = 2**63 - 1
@@ -131,6 +141,12 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
         "--trace", type=_file, metavar="PCAP", help="your traffic beside generated streams"
     )
     bench.add_argument(
+        "--rules",
+        type=_file,
+        metavar="FILE",
+        help="your rules instead of generated ones: ClassBench, or as in a configuration",
+    )
+    bench.add_argument(
         "--quick", action="store_true", help="tiny sizes: whether it runs, not how fast"
     )
 
@@ -166,6 +182,7 @@ def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namesp
     """No output may be a file that is read, or the other output."""
     if arguments.command == "bench":
         inputs = [("the table", arguments.table), ("the trace", arguments.trace)]
+        inputs.append(("the rules", arguments.rules))
         outputs = [("--plot", arguments.plot)]
     else:
         inputs = [("an input", path) for path in arguments.captures]

@@ -111,6 +111,7 @@ def bench(arguments: argparse.Namespace) -> int:
             peers=arguments.peers,
             table=arguments.table,
             trace=arguments.trace,
+            rules=arguments.rules,
             quick=arguments.quick,
             as_json=arguments.json,
             plot=plot,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO
 
-from control.bench import beside, changes, lookups, packets, replays
+from control.bench import beside, changes, classifying, lookups, packets, replays
 from control.bench.context import QUICK, Context, Sizes, one_processor
 from control.bench.drawing import svg
 from control.bench.machine import lines, machine
@@ -22,6 +22,7 @@ GROUPS: Final[dict[str, Group]] = {
     "load": changes.load,
     "update": changes.update,
     "beside": beside.beside,
+    "classify": classifying.classify,
     "packets": packets.packets,
     "calls": packets.calls,
     "replay": replays.replay,
@@ -35,19 +36,26 @@ def bench(
     peers: bool,
     table: str | None,
     trace: str | None,
+    rules: str | None,
     quick: bool,
     as_json: bool,
     plot: TextIO | None,
 ) -> list[Row]:
     """Measures the groups (none: all) and tells what it came to.
 
-    ResourceError: no peers, and what to install. DialoutError: the user's table or trace is no
-    such thing; nothing was measured then.
+    ResourceError: no peers, and what to install. DialoutError: the user's table, trace or rules
+    are no such thing; nothing was measured then.
     """
     given = read_routes(table).routes if table is not None else {}
     context = Context(
-        QUICK if quick else Sizes(), open_peers() if peers else None, given=given, trace=trace
+        QUICK if quick else Sizes(),
+        open_peers() if peers else None,
+        given=given,
+        trace=trace,
+        rules=rules,
     )
+    if rules is not None:
+        classifying.rules_of(rules)
     if trace is not None:
         replays.opened(trace).close()
     told = machine()

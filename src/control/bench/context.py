@@ -33,6 +33,8 @@ class Sizes:
     updates: int = 100_000
     packets: int = 1 << 16
     """Packets in memory: with the space around them more than caches hold."""
+    rules: tuple[int, ...] = (100, 1000)
+    """Sets of so many generated rules."""
     captured: int = 1_000_000
     """Packets of the generated capture."""
 
@@ -46,6 +48,7 @@ QUICK: Final = Sizes(
     sessions=50,
     updates=200,
     packets=256,
+    rules=(20,),
     captured=1000,
 )
 """For a look whether everything runs; its numbers mean nothing."""
@@ -61,6 +64,8 @@ class Context:
     """Tables of the user's, by family, instead of generated ones."""
     trace: str | None = None
     """A capture of the user's."""
+    rules: str | None = None
+    """A file of rules of the user's."""
     processors: tuple[int, ...] = field(
         default_factory=lambda: tuple(sorted(os.sched_getaffinity(0)))
     )

@@ -18,10 +18,15 @@ from control.bench.streams import STREAMS, keys
 from control.bench.tables import with_access_routes
 from control.errors import DialoutError
 from control.routes import Routes
+from fastpath.lpm import Lpm
+from fastpath.lpm_chunk import Chunked
 from fastpath.lpm_multibit import Multibit
 from fastpath.measure import lookup_address, lookup_all, time_lookups
 
 Array = npt.NDArray[Any]
+
+OURS: Final = {4: Chunked, 6: Multibit}
+"""The algorithm of each family."""
 
 PEER_ROOM: Final = 1 << 16
 """Prefixes and groups that peers get room for beside the table's."""
@@ -58,8 +63,9 @@ def ipv6(context: Context) -> Iterator[Row]:
     yield from _compared(context, *context.table(6))
 
 
-def our_table(table: Routes) -> Multibit:
-    ours = Multibit(table.family)
+def our_table(table: Routes) -> Lpm:
+    """The table as an engine would have it."""
+    ours: Lpm = OURS[table.family](table.family)
     ours.load(table.addresses, table.lengths, table.nhs)
     return ours
 

@@ -167,6 +167,9 @@ class Library:
         self._dll.peers_memory.restype = ctypes.c_uint64
         for name in ("peer_load", "peer_remove"):
             getattr(self._dll, name).restype = ctypes.c_int64
+        self._dll.acl_open.restype = ctypes.c_void_p
+        self.classify = ctypes.cast(self._dll.acl_classify, ctypes.c_void_p).value or 0
+        """Where acl_classify is."""
         self.peers = tuple(self._peers())
 
     def _peers(self) -> list[Peer]:
@@ -190,7 +193,15 @@ class Library:
     def call(self, name: str, record: Any, *values: int) -> Any:
         return getattr(self._dll, name)(record, *(ctypes.c_void_p(value) for value in values))
 
+    def open_acl(self, rows: int, count: int) -> int:
+        """A classifier of rte_acl; 0 if it does not take the rules."""
+        return self._dll.acl_open(ctypes.c_void_p(rows), count) or 0
+
+    def close_acl(self, acl: int) -> None:
+        self._dll.acl_close(ctypes.c_void_p(acl))
+
     def memory(self) -> int:
+        """Octets of DPDK's heaps that are in use."""
         return int(self._dll.peers_memory())
 
 
