@@ -112,8 +112,17 @@ def rewrite(number: int, incoming: bool) -> bytes:
 class Path_:
     """An engine and the peer with the same routes and sessions, on one pool."""
 
-    def __init__(self, sessions: int, slots: int, checksum: bool, *, incoming=False,
-                 trusted=False, length: int = IP_LENGTH, size: int = ROUTES) -> None:
+    def __init__(
+        self,
+        sessions: int,
+        slots: int,
+        checksum: bool,
+        *,
+        incoming=False,
+        trusted=False,
+        length: int = IP_LENGTH,
+        size: int = ROUTES,
+    ) -> None:
         self.routes = routes(sessions, size)
         self.sessions, self.checksum, self.incoming = sessions, checksum, incoming
         self.rewrites = np.frombuffer(
@@ -135,8 +144,14 @@ class Path_:
     def _engine(self, trusted: bool) -> None:
         self.engine = Engine(adjacencies=1 << 18, sessions=1 << 17)
         table = self.engine.add_table("red", "10.0.0.3")
-        self.port = PoolPort(self.memory, slots=self.pool.slots, stride=STRIDE,
-                             headroom=HEADROOM, length=self.pool.length, trusted=trusted)
+        self.port = PoolPort(
+            self.memory,
+            slots=self.pool.slots,
+            stride=STRIDE,
+            headroom=HEADROOM,
+            length=self.pool.length,
+            trusted=trusted,
+        )
         index = self.engine.attach(self.port, table)
         r = self.routes
         with self.engine.transaction() as t:
@@ -172,8 +187,13 @@ class Path_:
         self.fill()
         self.port.offer(self.pool.slots)
         poll, worker = self.engine.entry()
-        return peer().engine_run(ctypes.c_void_p(poll), ctypes.c_void_p(worker), 0, batch,
-                                 ctypes.c_uint64(self.pool.slots))
+        return peer().engine_run(
+            ctypes.c_void_p(poll),
+            ctypes.c_void_p(worker),
+            0,
+            batch,
+            ctypes.c_uint64(self.pool.slots),
+        )
 
     def python_ns(self, batch: int) -> float:
         """The engine called from Python."""
@@ -197,8 +217,14 @@ def load_peer(sessions: int) -> None:
     access = FIRST_SESSION + np.arange(len(r.access), dtype=np.uint32)
     nhs = np.concatenate([r.nhs, access])
     rewrites = np.frombuffer(b"".join(rewrite(i, False) for i in range(sessions)), np.uint8)
-    assert peer().path_routes(pointer(addresses), pointer(lengths), pointer(nhs),
-                              ctypes.c_uint64(len(nhs)), FIRST_SESSION, 60_000)
+    assert peer().path_routes(
+        pointer(addresses),
+        pointer(lengths),
+        pointer(nhs),
+        ctypes.c_uint64(len(nhs)),
+        FIRST_SESSION,
+        60_000,
+    )
     assert peer().path_sessions(pointer(rewrites), ctypes.c_uint64(sessions))
 
 
@@ -232,16 +258,22 @@ def rows(sessions: list[int], batch: int, pairs: int, states: list[str]) -> list
             for state in states:
                 path = Path_(count, SLOTS[state], checksum)
                 name = f"encap {state} {count} sessions, checksum {'computed' if checksum else 0}"
-                pair = interleaved(lambda p=path: p.engine_ns(batch),
-                                   lambda p=path: p.peer_ns(batch), pairs, LAPS[state])
+                pair = interleaved(
+                    lambda p=path: p.engine_ns(batch),
+                    lambda p=path: p.peer_ns(batch),
+                    pairs,
+                    LAPS[state],
+                )
                 out.append(summary(name, *pair, "C program"))
                 print(_line(out[-1]), file=sys.stderr, flush=True)
     return out
 
 
 def _line(row: dict) -> str:
-    return (f"{row['name']:<50} {row['value']:7.2f} {row['unit']}  {row['peer']}"
-            f" {row['peer_value']:7.2f}  ratio {row['ratio']:.2f} +- {row['spread'] / 2:.2f}")
+    return (
+        f"{row['name']:<50} {row['value']:7.2f} {row['unit']}  {row['peer']}"
+        f" {row['peer_value']:7.2f}  ratio {row['ratio']:.2f} +- {row['spread'] / 2:.2f}"
+    )
 
 
 def main() -> None:

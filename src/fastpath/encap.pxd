@@ -16,7 +16,7 @@ cdef enum:
 
 
 cdef inline void decrement_ttl(uint8_t* ip) noexcept nogil:
-    """One hop less. The word of the TTL is smaller by 0x0100, so the checksum is larger by that, and
+    """One hop less. The word of the TTL is smaller by 0x0100: the checksum is larger by that, and
     is never 0xFFFF (RFC 1624 3); in memory's order, as is any one's complement sum."""
     cdef uint32_t checksum = load_16(ip + 10) + htobe16(0x0100)
     ip[8] -= 1

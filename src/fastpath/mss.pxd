@@ -1,7 +1,7 @@
 # Cuts the segment size that a TCP connection announces to what fits a session (RFC 9293 3.7.1: the
-# MSS is the MTU less 40 octets of headers; RFC 6691), so that ends which never hear of a smaller MTU
-# on the way still get through. Only whole datagrams are looked at: what of a SYN comes in fragments
-# goes on as it is, as does one whose options are damaged.
+# MSS is the MTU less 40 octets of headers; RFC 6691), so that ends which never hear of a smaller
+# MTU on the way still get through. Only whole datagrams are looked at: what of a SYN comes in
+# fragments goes on as it is, as does one whose options are damaged.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
