@@ -97,7 +97,7 @@ class Profile:
     session_timeout: int = 86400
     """Seconds after which the call is closed in any case; 0: never."""
     mss_clamp: bool = False
-    """Not supported yet: must be false."""
+    """Cut the MSS that TCP connections announce, both ways, to the link's MTU less 40."""
     sequencing: bool = False
     """Put sequence numbers on data messages even when the LAC does not require it."""
     udp_checksum: bool = True

@@ -114,7 +114,7 @@ ROOT: Final = Section(
                 "dns": addresses(2),
                 "idle_timeout": integer(0, _YEAR),
                 "session_timeout": integer(0, _YEAR),
-                "mss_clamp": never(),
+                "mss_clamp": boolean(),
                 "sequencing": boolean(),
                 "udp_checksum": boolean(),
                 "minimum_bps": integer(1, 2**32 - 1),

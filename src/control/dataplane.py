@@ -45,6 +45,8 @@ class SessionSpec:
     peer_session: int
     mtu: int = 1460
     """Largest inner packet, octets."""
+    clamp_mss: bool = False
+    """Cut the MSS of TCP connections, both ways, to what `mtu` has room for."""
     acfc: bool = False
     pfc: bool = False
     sequencing: bool = False

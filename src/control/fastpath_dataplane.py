@@ -64,12 +64,16 @@ class _Transaction:
         return nh
 
 
+_TCP_HEADERS = 40  # octets of IPv4 and TCP without options (RFC 6691)
+
+
 def _header(spec: SessionSpec) -> dict[str, Any]:
     """What decides the form of the headers: the arguments add_session and update_session share."""
     return {
         "peer_tunnel": spec.peer_tunnel,
         "peer_session": spec.peer_session,
         "mtu": spec.mtu,
+        "mss": spec.mtu - _TCP_HEADERS if spec.clamp_mss else 0,
         "acfc": spec.acfc,
         "pfc": spec.pfc,
         "sequencing": spec.sequencing,

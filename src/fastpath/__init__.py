@@ -9,6 +9,7 @@ from fastpath.ports.pcap import PcapPort
 from fastpath.ports.pcapng_writer import PcapngWriter
 from fastpath.ports.pool import PoolPort
 from fastpath.verdict import REASONS, VERDICTS
+from fastpath.worker import Stop, Worker
 
 __all__ = [
     "REASONS",
@@ -23,4 +24,6 @@ __all__ = [
     "PoolPort",
     "Punt",
     "SessionCounters",
+    "Stop",
+    "Worker",
 ]

@@ -13,6 +13,7 @@ from fastpath.epoch cimport (
 from fastpath.limbo cimport (
     LIMBO_ADJACENCY, LIMBO_CHANGED, LIMBO_ENTRY, LIMBO_MEMORY, LIMBO_SESSION, LIMBO_SETTLED,
     LIMBO_SHADOW, LIMBO_TABLE, LIMBO_VERSION, limbo_length, limbo_open, limbo_promise, limbo_put)
+from fastpath.lpm_chunk cimport Chunked
 from fastpath.lpm_multibit cimport Multibit
 from fastpath.memory cimport map_zeroed, unmap
 from fastpath.types cimport INET, INET6
@@ -88,7 +89,7 @@ cdef class Forwarding:
         if address is not None:
             read_address(INET, address, octets)
             ours = load_be32(octets)
-        v4 = Multibit(INET)
+        v4 = Chunked(INET)
         v6 = Multibit(INET6)
         self._lock_python()
         try:

@@ -79,6 +79,7 @@ class LinkPhase:
             peer_tunnel=call.peer_tunnel,
             peer_session=call.peer_session,
             mtu=min(profile.mru, LARGEST_INNER_PACKET),
+            clamp_mss=profile.mss_clamp,
             sequencing=profile.sequencing or call.sequencing_required,
             udp_checksum=profile.udp_checksum,
         )

@@ -1,5 +1,7 @@
 """The control plane's view of the engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from control.config import Config, VirtualRouter
@@ -7,6 +9,7 @@ from control.dataplane import SessionSpec
 from control.errors import ResourceError
 from control.fastpath_dataplane import FastpathDataplane, build_tables
 from fastpath import Engine, MemPort
+from fastpath.dissect import checksum
 
 ROUTERS = (
     VirtualRouter(name="red", table=7, local_address="10.0.0.1"),
@@ -73,3 +76,27 @@ def test_full_table_is_a_resource_error_and_changes_nothing(limits):
     with pytest.raises(ResourceError, match="in use"), dataplane.transaction() as t:
         t.add_session(spec(3))
     assert len(engine.forwarding.sessions) == 2
+
+
+SYN = bytes.fromhex(  # 192.0.2.10 to 198.51.100.10, whose only option is an MSS of 1460
+    "4500002c00010000400676a9c000020ac633640a"
+    "138800500000000100000000600202000000000002040000"
+)
+
+
+@pytest.mark.parametrize(("clamp", "expected"), [(True, 1360), (False, 1460)])
+def test_a_session_that_clamps_cuts_the_segment_size_to_its_mtu_less_40(clamp, expected):
+    engine = Engine()
+    tables = build_tables(engine, Config(virtual_router=ROUTERS))
+    port = MemPort("both")
+    index = engine.attach(port, tables[7])
+    dataplane = FastpathDataplane(engine, index, tables, lambda: 1.0)
+    with dataplane.transaction() as t:
+        nh = t.add_session(replace(spec(1), mtu=1400, clamp_mss=clamp))
+        t.add_route(7, "198.51.100.0/24", nh)
+    header = SYN[:10] + b"\0\0" + SYN[12:20]
+    port.push(header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + SYN[20:42]
+              + (1460).to_bytes(2, "big"))  # fmt: skip
+    engine.poll(index)
+    ((_, octets),) = port.pop_all()
+    assert octets[-4:] == b"\x02\x04" + expected.to_bytes(2, "big")

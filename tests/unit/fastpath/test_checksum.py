@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parse_packets import internet_checksum, ipv4, sealed
 
+from fastpath import simd
 from fastpath.dissect import checksum, header_checksum_ok, update_checksum
 
 
@@ -73,3 +74,21 @@ def test_decrement_of_every_ttl():
         old, new = (int.from_bytes(p[8:10], "big") for p in (before, after))
         updated = update_checksum(int.from_bytes(before[10:12], "big"), old, new)
         assert updated == int.from_bytes(after[10:12], "big")
+
+
+@pytest.mark.parametrize("variant", simd.available())
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=700), st.integers(0, 63))
+def test_every_variant_agrees_with_the_slow_sum(variant, data, at):
+    assert checksum(data[at:], variant) == internet_checksum(data[at:])
+
+
+@pytest.mark.parametrize("variant", simd.available())
+def test_no_variant_loses_a_carry(variant):
+    data = b"\xff" * 65535
+    assert checksum(data, variant) == internet_checksum(data)
+
+
+def test_a_variant_that_is_not_there_is_an_error():
+    with pytest.raises(ValueError, match="'sse9' is not one of"):
+        checksum(b"", "sse9")
