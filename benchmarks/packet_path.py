@@ -155,7 +155,8 @@ class Path_:
         index = self.engine.attach(self.port, table)
         r = self.routes
         with self.engine.transaction() as t:
-            plain = np.array([t.add_adjacency("ip", port=index) for _ in range(251)], np.uint32)
+            hops = int(r.nhs.max()) + 1
+            plain = np.array([t.add_adjacency("ip", port=index) for _ in range(hops)], np.uint32)
             ours = t.add_adjacency("local", tunnel=True)
             nhs = np.array([
                 t.add_session(
