@@ -13,8 +13,8 @@ from fastpath.epoch cimport (
 from fastpath.limbo cimport (
     LIMBO_ADJACENCY, LIMBO_CHANGED, LIMBO_ENTRY, LIMBO_MEMORY, LIMBO_SESSION, LIMBO_SETTLED,
     LIMBO_SHADOW, LIMBO_TABLE, LIMBO_VERSION, limbo_length, limbo_open, limbo_promise, limbo_put)
+from fastpath.lpm_burst cimport BurstTrie
 from fastpath.lpm_chunk cimport Chunked
-from fastpath.lpm_multibit cimport Multibit
 from fastpath.memory cimport map_zeroed, unmap
 from fastpath.types cimport INET, INET6
 from fastpath.wire cimport load_be32
@@ -90,7 +90,7 @@ cdef class Forwarding:
             read_address(INET, address, octets)
             ours = load_be32(octets)
         v4 = Chunked(INET)
-        v6 = Multibit(INET6)
+        v6 = BurstTrie(INET6)
         self._lock_python()
         try:
             if name in self._names:
