@@ -243,4 +243,4 @@ def test_command_of_the_benchmarks_finds_them():
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "bench_lpm.py" in done.stdout
+    assert "bench_lookup.py" in done.stdout

@@ -229,7 +229,7 @@ THIRD_PARTY = {
         "control.sim.traffic",
     ),
     "pyrad": ("control.radius", "control.sim"),
-    "pytricia": ("control.rib",),
+    "pytricia": ("control.bench", "control.rib"),
 }
 
 

@@ -47,7 +47,7 @@ def classify(context: Context) -> Iterator[Row]:
         yield from _measured(context, "rules", rules_of(context.rules))
         return
     for count in context.sizes.rules:
-        lines = _generated(context, count)
+        lines = generated(context, count)
         rules = RuleSet.classbench(lines, name="generated", flags=False)
         yield from _measured(context, f"generated {count}", rules)
 
@@ -66,7 +66,7 @@ def _measured(context: Context, name: str, rules: RuleSet) -> Iterator[Row]:
     except RuleError as error:
         raise DialoutError(str(error)) from None
     table = rules.table()
-    keys = _keys(table, context.sizes.packets * 4)
+    keys = keys_of(table, context.sizes.packets * 4)
     out = np.empty(len(keys), np.uint32)
     candidates = {"ours": partial(_time_ours, ours, keys, out)}
     peer = None
@@ -123,7 +123,7 @@ class _Peer:
         self._library.close_acl(self._at)
 
 
-def _generated(context: Context, count: int) -> list[str]:
+def generated(context: Context, count: int) -> list[str]:
     """Lines of ClassBench for `count` rules."""
     _, table = context.table(4)
     rng = np.random.default_rng(SEED)
@@ -143,7 +143,7 @@ def _generated(context: Context, count: int) -> list[str]:
     return made
 
 
-def _keys(table: Any, count: int) -> Array:
+def keys_of(table: Any, count: int) -> Array:
     """Packets, each of which fits a rule, perhaps one before it first."""
     rng = np.random.default_rng(SEED)
     chosen = table[rng.integers(0, len(table), count)]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO
 
-from control.bench import beside, changes, classifying, lookups, packets, replays
+from control.bench import beside, calls, changes, classifying, lookups, packets, replays
 from control.bench.context import QUICK, Context, Sizes, one_processor
 from control.bench.drawing import svg
 from control.bench.machine import lines, machine
@@ -24,7 +24,7 @@ GROUPS: Final[dict[str, Group]] = {
     "beside": beside.beside,
     "classify": classifying.classify,
     "packets": packets.packets,
-    "calls": packets.calls,
+    "calls": calls.calls,
     "replay": replays.replay,
 }
 """What can be measured, in the order of the table."""

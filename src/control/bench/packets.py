@@ -46,7 +46,6 @@ REMOTE: Final = "10.0.0.2"
 TUNNEL_SESSIONS: Final = 50_000
 FIRST_SESSION: Final = 1000
 """Next hop of the first session in the C program's table."""
-CALLER_BATCH: Final = 256
 
 
 class _Pool(ctypes.Structure):
@@ -170,9 +169,9 @@ def _encap_and_decap(
     for checksum, trusted in ((False, False), (True, False), (True, True)):
         path = Path(table, slots, checksum=checksum, trusted=trusted)
         kind = f"encap, checksum {'trusted' if trusted else 'computed' if checksum else '0'}"
-        candidates = {"ours": _mean(passes, partial(path.from_c, BATCH))}
+        candidates = {"ours": mean_of(passes, partial(path.from_c, BATCH))}
         if program is not None:
-            candidates["peer"] = _mean(passes, partial(path.by_program, program, BATCH))
+            candidates["peer"] = mean_of(passes, partial(path.by_program, program, BATCH))
         values = interleaved(candidates, context.sizes.runs)
         peer = "C program" if program is not None else None
         yield row(f"{name} {kind}", "ns", values["ours"], peer, values.get("peer"))
@@ -180,33 +179,16 @@ def _encap_and_decap(
     back = Path(table, slots, checksum=False, incoming=True)
     values = interleaved(
         {
-            "decap": _mean(passes, partial(back.from_c, BATCH)),
-            "encap": _mean(passes, partial(out.from_c, BATCH)),
+            "decap": mean_of(passes, partial(back.from_c, BATCH)),
+            "encap": mean_of(passes, partial(out.from_c, BATCH)),
         },
         context.sizes.runs,
     )
     yield row(f"{name} decap, checksum 0", "ns", values["decap"], "our encap", values["encap"])
 
 
-def calls(context: Context) -> Iterator[Row]:
-    """The same bursts called for from Python and from C."""
-    label, table = context.table(4)
-    full = with_access_routes(table, min(1000, context.sizes.sessions), SEED)
-    slots = min(HOT, context.sizes.packets)
-    path = Path(full, slots, checksum=False)
-    batch = min(CALLER_BATCH, slots)
-    values = interleaved(
-        {
-            "python": _mean(HOT_PASSES, partial(path.from_python, batch)),
-            "c": _mean(HOT_PASSES, partial(path.from_c, batch)),
-        },
-        context.sizes.runs,
-    )
-    name = f"call from python, {batch} a burst, {label} hot"
-    yield row(name, "ns", values["python"], "from C", values["c"])
-
-
-def _mean(passes: int, measure: Callable[[], float]) -> Callable[[], float]:
+def mean_of(passes: int, measure: Callable[[], float]) -> Callable[[], float]:
+    """The mean of several passes as one measurement."""
     return lambda: statistics.fmean(measure() for _ in range(passes))
 
 
