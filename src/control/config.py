@@ -64,7 +64,7 @@ class Target:
     max_sessions: int = 65536
     """Sessions of this target in any state."""
     classifier: str = ""
-    """Not supported yet: must be absent."""
+    """Name of the [[classifier]] that says which packets may place a call; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ class Profile:
     """Seconds without forwarded traffic after which the call is closed; 0: never."""
     session_timeout: int = 86400
     """Seconds after which the call is closed in any case; 0: never."""
+    classifier: str = ""
+    """Name of the [[classifier]] that packets of a session pass, both ways, if RADIUS names none
+    (Filter-Id); its traffic is what keeps the call up. Empty: all packets, all traffic."""
     mss_clamp: bool = False
     """Cut the MSS that TCP connections announce, both ways, to the link's MTU less 40."""
     sequencing: bool = False
@@ -106,6 +109,22 @@ class Profile:
     """Least speed asked of the LAC if RADIUS names none (AVP 16)."""
     maximum_bps: int = 64000
     """Greatest speed asked of the LAC if RADIUS names none (AVP 17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Rules over packets. The first that fits decides; a packet that fits none is denied.
+
+    `permit` lets pass; `interesting` lets pass and is traffic, which may place a call and keeps one
+    up; `deny` drops; `counted` counts packets. Without an `interesting` rule all that passes is
+    traffic."""
+
+    name: str
+    """What targets, profiles and Filter-Id (RFC 2865 5.11) call it."""
+    rules: tuple[str, ...] = ()
+    """The rules, if not in a file."""
+    file: str = ""
+    """File with one rule a line, or a ClassBench file, in the configuration file's directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +351,7 @@ class Config:
     virtual_router: tuple[VirtualRouter, ...] = ()
     target: tuple[Target, ...] = ()
     profile: tuple[Profile, ...] = ()
+    classifier: tuple[Classifier, ...] = ()
     lac: tuple[Lac, ...] = ()
     radius: tuple[Radius, ...] = ()
     port: tuple[Port, ...] = ()
@@ -342,6 +362,7 @@ class Config:
 __all__ = [
     "Budget",
     "Chassis",
+    "Classifier",
     "Config",
     "Lac",
     "Port",

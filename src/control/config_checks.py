@@ -29,6 +29,7 @@ _UNIQUE: Final = (
     ("virtual_router", ("rd",)),
     ("target", ("virtual_router", "prefix")),
     ("profile", ("name",)),
+    ("classifier", ("name",)),
     ("lac", ("address",)),
     ("radius", ("name",)),
     ("port", ("name",)),
@@ -42,6 +43,8 @@ _REFERENCES: Final = (
     ("virtual_router", "radius", "radius"),
     ("target", "virtual_router", "virtual_router"),
     ("target", "profile", "profile"),
+    ("target", "classifier", "classifier"),
+    ("profile", "classifier", "classifier"),
     ("port", "virtual_router", "virtual_router"),
 )
 """Section, key, and the section whose `name` it must be. Empty refers to nothing."""

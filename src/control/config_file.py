@@ -24,6 +24,7 @@ from control.config_checks import Entry, check_references
 from control.config_keys import ROOT, Section
 from control.config_lines import LineIndex
 from control.config_lines import Path as KeyPath
+from control.config_rules import read_rule_file
 from control.config_values import Refused
 from control.errors import ConfigurationError
 
@@ -146,6 +147,7 @@ class _Reader:
     def read(self, document: dict[str, Any]) -> Config:
         built = self._table((), document, ROOT)
         self._borrow_secrets()
+        self._read_rules()
         check_references(self._entries, self._report)
         if self._problems:
             raise ConfigError(tuple(sorted(self._problems, key=lambda p: p.line)))
@@ -167,6 +169,20 @@ class _Reader:
                 self._add(
                     (*entry.path, "secret"), "", "is missing; secret or secret_file must be given"
                 )
+
+    def _read_rules(self) -> None:
+        """Puts the lines of a classifier's file where its rules would stand."""
+        for entry in self._entries.get("classifier", []):
+            rules, file = entry.values.get("rules"), entry.values.get("file")
+            if rules is None or file is None:
+                continue  # reported already
+            if bool(rules) == bool(file):
+                self._add((*entry.path, "rules"), "", "either rules or a file must be given")
+            elif file:
+                try:
+                    entry.values["rules"] = read_rule_file(self._directory, file)
+                except Refused as reason:
+                    self._add((*entry.path, "file"), _display(file), str(reason))
 
     def _report(self, path: KeyPath, value: object, allowed: str) -> None:
         self._add(path, _display(value), allowed)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from control import config
+from control.config_rules import rule_file, rules
 from control.config_values import (
     OUTCOMES,
     Check,
-    absent,
     address,
     addresses,
     boolean,
@@ -96,7 +96,7 @@ ROOT: Final = Section(
                 "domain": text(1, 63),
                 "profile": text(1, _NAME),
                 "max_sessions": integer(1, 65536),
-                "classifier": absent(),
+                "classifier": text(0, _NAME),
             },
         ),
         "profile": Section(
@@ -114,12 +114,17 @@ ROOT: Final = Section(
                 "dns": addresses(2),
                 "idle_timeout": integer(0, _YEAR),
                 "session_timeout": integer(0, _YEAR),
+                "classifier": text(0, _NAME),
                 "mss_clamp": boolean(),
                 "sequencing": boolean(),
                 "udp_checksum": boolean(),
                 "minimum_bps": integer(1, 2**32 - 1),
                 "maximum_bps": integer(1, 2**32 - 1),
             },
+        ),
+        "classifier": Section(
+            config.Classifier,
+            keys={"name": text(1, _NAME), "rules": rules(), "file": rule_file()},
         ),
         "lac": Section(
             config.Lac,

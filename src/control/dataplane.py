@@ -73,6 +73,11 @@ class Transaction(Protocol):
         """What the session's peer may send from, even while another session has the route."""
         ...
 
+    def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
+        """A classifier that packets pass: to be triggers, or into a session and (both_ways) out of
+        it. ResourceError: there is none of this name."""
+        ...
+
     def hold(self, nh: NextHop, key: int) -> None:
         """From the commit on packets for this session join the tail of `key`'s buffer, until
         flush."""

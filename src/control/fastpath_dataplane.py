@@ -12,7 +12,9 @@ from typing import Any
 from control.config import Config
 from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEvent
 from control.errors import ResourceError
+from fastpath.acl import Classifier
 from fastpath.engine import Engine
+from fastpath.rules import RuleSet
 
 NANOSECONDS = 1_000_000_000
 
@@ -20,8 +22,15 @@ NANOSECONDS = 1_000_000_000
 class _Transaction:
     """Control's view of one open transaction of the engine."""
 
-    def __init__(self, inner: Any, tunnel_port: int, tables: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        tunnel_port: int,
+        tables: Mapping[int, int],
+        filters: Mapping[str, int],
+    ) -> None:
         self._inner = inner
+        self._filters = filters
         self._tunnel_port = tunnel_port
         self._tables = tables
 
@@ -55,6 +64,14 @@ class _Transaction:
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
         self._inner.set_sources(nh, prefixes)
+
+    def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
+        if classifier not in self._filters:
+            raise ResourceError(f"there is no [[classifier]] {classifier[:63]!r}")
+        number = self._filters[classifier]
+        self._inner.set_filter(nh, number)
+        if both_ways:
+            self._inner.set_filter(nh, number, inbound=True)
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._inner.hold(nh, key)
@@ -90,11 +107,17 @@ class FastpathDataplane:
     """
 
     def __init__(
-        self, engine: Engine, tunnel_port: int, tables: Mapping[int, int], now: Callable[[], float]
+        self,
+        engine: Engine,
+        tunnel_port: int,
+        tables: Mapping[int, int],
+        now: Callable[[], float],
+        filters: Mapping[str, int] | None = None,
     ) -> None:
         self._engine = engine
         self._tunnel_port = tunnel_port
         self._tables = tables
+        self._filters = {} if filters is None else filters
         self._numbers = {index: number for number, index in tables.items()}
         self._now = now
 
@@ -103,7 +126,7 @@ class FastpathDataplane:
         """Raises ResourceError when a table of the engine is full."""
         try:
             with self._engine.transaction() as inner:
-                yield _Transaction(inner, self._tunnel_port, self._tables)
+                yield _Transaction(inner, self._tunnel_port, self._tables, self._filters)
         except MemoryError as error:
             raise ResourceError(str(error)) from None
 
@@ -160,6 +183,15 @@ class FastpathDataplane:
 
     def _now_ns(self) -> int:
         return round(self._now() * NANOSECONDS)
+
+
+def build_filters(engine: Engine, config: Config) -> dict[str, int]:
+    """Compiles the classifiers. Returns the engine's filter by name. RuleError: one is too
+    complex."""
+    return {
+        item.name: engine.filters.add(Classifier(RuleSet.parse(item.rules, name=item.name)))
+        for item in config.classifier
+    }
 
 
 def build_tables(engine: Engine, config: Config) -> dict[int, int]:

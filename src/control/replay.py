@@ -17,7 +17,7 @@ import numpy as np
 from control.config import Config, Port
 from control.dialout.events import Event
 from control.errors import ConfigurationError, DialoutError
-from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
+from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_filters, build_tables
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.sim.clock import VirtualClock
@@ -142,7 +142,11 @@ class Replay:
             )
             self.engine.set_capture(self._recorder)
         dataplane = FastpathDataplane(
-            self.engine, self._tunnel_index, tables, lambda: self.clock.now
+            self.engine,
+            self._tunnel_index,
+            tables,
+            lambda: self.clock.now,
+            build_filters(self.engine, config),
         )
         self.dataplane = dataplane
         self.network = SimNetwork(config.sim, self.clock, self.seed, to_router=self._from_network)

@@ -23,6 +23,7 @@ cdef extern from * nogil:
     uint32_t atomic_exchange_u32 "__atomic_exchange_n"(uint32_t* at, uint32_t value, int order)
     uint64_t atomic_load_u64 "__atomic_load_n"(const uint64_t* at, int order)
     void atomic_store_u64 "__atomic_store_n"(uint64_t* at, uint64_t value, int order)
+    uint64_t atomic_add_u64 "__atomic_fetch_add"(uint64_t* at, uint64_t n, int order)
     bint atomic_cas_u64 "__atomic_compare_exchange_n"(uint64_t* at, uint64_t* expected,
                                                       uint64_t value, bint weak, int success,
                                                       int failure)

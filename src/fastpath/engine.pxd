@@ -1,3 +1,4 @@
+from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
 from fastpath.trigger cimport TriggerTable
 from fastpath.update cimport Update
@@ -6,6 +7,7 @@ from fastpath.worker cimport Worker, order_t
 cdef class Engine:
     cdef readonly Forwarding forwarding
     cdef readonly TriggerTable triggers
+    cdef readonly FilterTable filters     # what set_filter's numbers stand for
     cdef readonly Worker worker       # number 0, which Python drives by the engine
     cdef list _workers
     cdef list _tables                 # routing table of each port, by index

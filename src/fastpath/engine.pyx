@@ -3,6 +3,7 @@
 cimport cython
 from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
+from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
 from fastpath.output cimport PORTS_MAX
 from fastpath.ports.port cimport Port
@@ -72,8 +73,10 @@ cdef class Engine:
         self.forwarding = Forwarding(adjacencies, sessions, retired, stall_ns)
         self.update = Update(self.forwarding)
         self.triggers = TriggerTable(trigger_keys, seed=seed)
+        self.filters = FilterTable(self.forwarding)
         self._tables = []
-        self._options = (self.forwarding, error_rate, echo_rate, self.triggers, punt_ring,
+        self._options = (self.forwarding, error_rate, echo_rate, self.triggers, self.filters,
+                         punt_ring,
                          stop_on_event, self._tables)
         self.worker = Worker(*self._options)
         self._workers = [self.worker]

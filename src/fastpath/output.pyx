@@ -15,7 +15,8 @@ from fastpath.fragment cimport frag_begin, frag_next, frag_t
 from fastpath.icmp cimport bucket_init, bucket_take, icmp_echo_reply, icmp_error
 from fastpath.memory cimport unmap
 from fastpath.mss cimport cut_mss
-from fastpath.packet cimport LINK_IPV4, PKT_DECAPPED, PKT_GENERATED, PKT_READONLY
+from fastpath.packet cimport (
+    LINK_IPV4, PKT_DECAPPED, PKT_GENERATED, PKT_QUIET_OUT, PKT_READONLY)
 from fastpath.ports.capture_output cimport CaptureWriter
 from fastpath.quick cimport add_session, queue, unframe
 from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
@@ -194,7 +195,7 @@ cdef class Output:
 
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil:
         if a.kind == ADJ_SESSION:
-            add_session(&self.counts.sent[a.session], p)
+            add_session(&self.counts.sent[a.session], p, PKT_QUIET_OUT)
             add_count(self._counters, COUNTER_ENCAPSULATED, 1)
             prepend(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)

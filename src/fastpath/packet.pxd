@@ -23,6 +23,8 @@ cdef enum:
     PKT_DECAPPED = 2          # came out of an L2TP session: `session` is the one it came by
     PKT_GENERATED = 4         # made by the slow path or by control, not received
     PKT_TRUSTED = 8           # card or kernel found the checksum of its transport header right
+    PKT_QUIET_IN = 16         # a filter says that it is no traffic of the session it came by
+    PKT_QUIET_OUT = 32        # nor of the session it leaves by
 
 # Layout (64 octets):  data frame ts | len frame_len wire_len nh session | l3 l4 headroom table
 # port | 6 x u8

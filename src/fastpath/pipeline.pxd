@@ -2,7 +2,7 @@
 # verdict.
 
 from fastpath.adjacency cimport adjacency_t
-from fastpath.output cimport Output, port_entry_t
+from fastpath.filtering cimport Filtering
 from fastpath.packet cimport packet_t
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TriggerTable
@@ -19,7 +19,7 @@ cdef struct tally_t:
     uint32_t delivered
     uint32_t decapsulated
 
-cdef class Pipeline(Output):
+cdef class Pipeline(Filtering):
     cdef readonly TriggerTable triggers
     cdef PuntRing _punts
     cdef bint _stop_on_event

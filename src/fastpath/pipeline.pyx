@@ -19,7 +19,8 @@ from fastpath.decap cimport (
 from fastpath.encap cimport decrement_ttl, prepend
 from fastpath.epoch cimport epoch_pass
 from fastpath.output cimport port_entry_t
-from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY
+from fastpath.filtering cimport Filtering
+from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_IN, PKT_QUIET_OUT, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.parse_quick cimport parse_plain, parse_quick
 from fastpath.ports.port cimport port_io
@@ -45,7 +46,7 @@ cdef enum:
 
 
 @cython.no_gc_clear       # __dealloc__ needs what it refers to
-cdef class Pipeline(Output):
+cdef class Pipeline(Filtering):
     """The part of a worker that touches packets."""
 
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil:
@@ -140,11 +141,14 @@ cdef class Pipeline(Output):
         cdef session_count_t* sent = self.counts.sent
         cdef const adjacency_t* a
         cdef packet_t* p
+        cdef uint32_t filtered = 0
         cdef int inner = 0
         cdef int i
+        self._filtered = 0
         for i in range(n):
             p = &burst[i]
             a = &adjacencies[p.nh]
+            filtered |= a.filter | (a.flags & ADJ_PENDING)
             if p.reason != REASON_NONE:
                 continue
             if a.kind == ADJ_SESSION:
@@ -157,6 +161,8 @@ cdef class Pipeline(Output):
                 self._enter(p, a)
         if inner:
             self._decapsulate(burst, inner)
+        if filtered | self._filtered:
+            self.filter(burst, n)
 
     cdef uint32_t _parse(self, packet_t* p) noexcept nogil:
         """What is wrong with a packet that is not plain, if anything is. Returns its key."""
@@ -242,6 +248,7 @@ cdef class Pipeline(Output):
         The source is looked up too: it must lead back into the session, or be in a prefix of the
         session whose route another one has taken over (see _feasible).
         """
+        cdef const adjacency_t* a
         cdef packet_t* p
         cdef uint16_t table
         cdef int first = 0
@@ -263,7 +270,10 @@ cdef class Pipeline(Output):
                         and not self._feasible(p, self._found[2 * i])):
                     p.reason = REASON_INNER_SOURCE
                 else:
-                    self._enter(p, &self._adjacencies[p.nh])
+                    a = &self._adjacencies[p.nh]
+                    self._filtered |= (a.filter | (a.flags & ADJ_PENDING)
+                                       | self._sessions.at[p.session].filtered)
+                    self._enter(p, a)
             first = last
 
     cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil:
@@ -303,11 +313,11 @@ cdef class Pipeline(Output):
             if p.verdict <= VERDICT_DELIVER and a.port < attached and is_plain(p, a):
                 if ports[a.port].io != NULL:
                     if p.flags & PKT_DECAPPED:
-                        add_session(&received[p.session], p)
+                        add_session(&received[p.session], p, PKT_QUIET_IN)
                         tally.decapsulated += 1
                     decrement_ttl(p.data + p.l3)
                     if p.verdict == VERDICT_FORWARD:
-                        add_session(&sent[a.session], p)
+                        add_session(&sent[a.session], p, PKT_QUIET_OUT)
                         tally.forwarded += 1
                         prepend(a, p, 0 if a.flags & ADJ_DONT_FRAGMENT
                                 else self._next_identification(a), 0)
@@ -333,7 +343,7 @@ cdef class Pipeline(Output):
                 self.counts.received[p.session].refused += 1
             else:
                 add_count(self._counters, COUNTER_DECAPSULATED, 1)
-                add_session(&self.counts.received[p.session], p)
+                add_session(&self.counts.received[p.session], p, PKT_QUIET_IN)
         if p.verdict == VERDICT_FORWARD:
             if a.flags & ADJ_HOLD:
                 outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[nh].hold)

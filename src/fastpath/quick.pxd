@@ -29,10 +29,13 @@ cdef inline bint is_plain(const packet_t* p, const adjacency_t* a) noexcept nogi
             or not may_be_syn(ip, length))
 
 
-cdef inline void add_session(session_count_t* count, const packet_t* p) noexcept nogil:
+# quiet: the flag of packets that are no traffic, which keeps a call up.
+cdef inline void add_session(session_count_t* count, const packet_t* p,
+                             uint8_t quiet) noexcept nogil:
     count.packets += 1
     count.octets += p.len - p.l3
-    count.last_ns = p.ts
+    if not p.flags & quiet:
+        count.last_ns = p.ts
 
 
 # What is before the IP header has had its use.

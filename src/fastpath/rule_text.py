@@ -7,7 +7,7 @@ protocol/mask flags/mask. IPv6 prefixes are taken too, which ClassBench itself d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -61,6 +61,23 @@ class Rule:
     line: int = 0
 
 
+def read_rules(lines: Sequence[str], place: str, flags: bool = True) -> Iterator[Rule]:
+    """The rules of lines in ClassBench's form, if the first rule begins with @, or in our own.
+
+    `place` and the number of a line are how messages name it. A # begins a comment. flags: False
+    leaves ClassBench's last field out.
+    """
+    texts = (line.strip() for line in lines)
+    first = next((text for text in texts if text and text[0] != "#"), "")
+    if first.startswith("@"):
+        yield from read_classbench(lines, place, flags)
+        return
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        if text:
+            yield replace(read_rule(text, f"{place}{number}"), line=number)
+
+
 # --- ClassBench -----------------------------------------------------------------------------------
 
 _NUMBER = r"(0[xX][0-9a-fA-F]+|\d+)"
@@ -71,14 +88,14 @@ _CLASSBENCH = re.compile(
 _DOTTED = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})/(\d{1,2})")
 
 
-def read_classbench(lines: Iterable[str], name: str, flags: bool) -> Iterator[Rule]:
+def read_classbench(lines: Iterable[str], place: str, flags: bool) -> Iterator[Rule]:
     """The rules of a ClassBench file, in its order."""
     known: dict[str, tuple[int, int, int]] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text[0] == "#":
             continue
-        where = f"{name}:{number}"
+        where = f"{place}{number}"
         match = _CLASSBENCH.fullmatch(text)
         if match is None:
             raise RuleError(

@@ -8,7 +8,6 @@ A set is read from ClassBench files, or from lines of our own syntax (docs/confi
 """
 
 import lzma
-from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from fastpath.rule_text import RuleError, read_classbench, read_rule
+from fastpath.rule_text import RuleError, read_classbench, read_rules
 
 _SERVICE = [("source_port", "u2"), ("destination_port", "u2"), ("flags", "u2"), ("protocol", "u1"),
             ("traffic", "u1")]
@@ -115,14 +114,14 @@ cdef class RuleSet:
         flags: False leaves the last field out, as programs do that know five fields only. RuleError
         names the line and what is wrong with it.
         """
-        return RuleSet(read_classbench(lines, name, flags), name=name)
+        return RuleSet(read_classbench(lines, f"{name}:", flags), name=name)
 
     @staticmethod
     def parse(lines, *, str name="rules") -> RuleSet:
-        """Rules in our own syntax, one a line; empty lines and what follows a # are left out.
-        RuleError names the line and what is wrong with it.
+        """Rules in our own syntax, one a line, or in ClassBench's if the first begins with @; empty
+        lines and what follows a # are left out. RuleError names the line and what is wrong with it.
         """
-        return RuleSet(_parse(lines, name), name=name)
+        return RuleSet(read_rules(lines, f"{name}:"), name=name)
 
     @staticmethod
     def load(path, *, bint flags=True) -> RuleSet:
@@ -138,10 +137,7 @@ cdef class RuleSet:
                 lines = file.read().splitlines()
         except (lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
             raise RuleError(f"{name}: {error}") from None
-        first = next((line for line in lines if line.strip() and line.lstrip()[0] != "#"), "")
-        if first.lstrip().startswith("@"):
-            return RuleSet.classbench(lines, name=name, flags=flags)
-        return RuleSet.parse(lines, name=name)
+        return RuleSet(read_rules(lines, f"{name}:", flags), name=name)
 
     def actions(self) -> list:
         """Of each rule, in order of priority: its action bits (1 passes, 2 traffic, 4 counted)."""
@@ -201,13 +197,6 @@ cdef class RuleSet:
                                         rest.flags, rest.protocol, rest.traffic)):
                 return i
         return ACL_NONE
-
-
-def _parse(lines, name):
-    for number, line in enumerate(lines, 1):
-        text = line.partition("#")[0].strip()
-        if text:
-            yield replace(read_rule(text, f"{name}:{number}"), line=number)
 
 
 cdef object key_octets(int family, object keys):

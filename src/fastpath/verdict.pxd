@@ -39,6 +39,8 @@ cpdef enum Reason:
     REASON_PROHIBITED           # route to a drop adjacency
     REASON_TOO_BIG              # longer than the next hop's MTU and not to be fragmented
     REASON_SAME_SESSION         # would leave by the session it arrived by
+    REASON_FILTERED             # a filter of the target or a session denies it
+    REASON_NO_TRAFFIC           # hit a dial-out route whose filter does not let it place a call
     # UDP and L2TP (RFC 2661 3.1)
     REASON_FRAGMENT_TO_US       # fragment addressed to a tunnel address: never reassembled here
     REASON_UDP_LENGTH           # UDP length below 8 octets or behind the datagram

@@ -12,6 +12,7 @@ from fastpath.atomic cimport (
     atomic_store_u32, atomic_swap_pointer, sched_yield)
 from fastpath.counters cimport (
     COUNTER_INJECTED, COUNTER_TRIGGERS_DROPPED, COUNTER_TRIGGERS_FLUSHED, add_count)
+from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding, table_entry_t
 from fastpath.output cimport port_entry_t
 from fastpath.packet cimport packet_t
@@ -49,9 +50,10 @@ cdef class Worker(Pipeline):
     """Made by Engine.add_worker(). Ports of its own feed it, `port` being the engine's index."""
 
     def __cinit__(self, Forwarding forwarding not None, uint32_t error_rate, uint32_t echo_rate,
-                  TriggerTable triggers not None, uint64_t punt_ring, bint stop_on_event,
-                  list tables not None):
+                  TriggerTable triggers not None, FilterTable filters not None,
+                  uint64_t punt_ring, bint stop_on_event, list tables not None):
         self.triggers = triggers
+        self._filters = filters
         self._tables = tables
         self._punts = PuntRing(punt_ring)
         self._stop_on_event = stop_on_event

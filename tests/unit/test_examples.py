@@ -51,8 +51,8 @@ def placed(data: dict) -> list[tuple[str, str]]:
 
 
 def test_each_configuration_has_its_test():
-    tested = {"bad-line.toml", "demo.toml", "replay-own-traffic.toml", "two-lacs-failover.toml"}
-    assert set(CONFIGURATIONS) == tested
+    tested = {"bad-line", "demo", "filtered-traffic", "replay-own-traffic", "two-lacs-failover"}
+    assert set(CONFIGURATIONS) == {f"{name}.toml" for name in tested}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -78,6 +78,16 @@ def test_own_traffic_reaches_every_destination_of_the_capture(replay):
     assert {d.rpartition(".")[0] for d in in_service(data)} == {"198.51.100", "203.0.113"}
     numbers = {e["number"] for e in data["timeline"] if e["event"] == "CallPlaced"}
     assert numbers == {"1001", "1002"}
+
+
+def test_filters_say_what_places_a_call_and_what_passes(replay):
+    _, plain = replay("replay-own-traffic.toml")
+    _, data = replay("filtered-traffic.toml")
+    assert {d.rpartition(".")[0] for d in in_service(data)} == {"198.51.100", "203.0.113"}
+    assert data["drop_reasons"]["filtered"] > 0
+    assert data["drop_reasons"]["no-traffic"] > 0
+    assert data["verdicts"]["FORWARD"] < plain["verdicts"]["FORWARD"]
+    assert data["verdicts"]["DELIVER"] > 0
 
 
 def test_busy_first_lac_is_followed_by_the_second_in_the_timeline(replay):

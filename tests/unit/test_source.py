@@ -183,6 +183,7 @@ EDGES = {
         "control.sim",
     ),
     "control.sim.traffic": ("control.config", "control.errors", "control.sim", "fastpath"),
+    "control.config_rules": ("control.config_values", "control.errors", "fastpath.rule_text"),
     "control.fastpath_dataplane": (
         "control.config",
         "control.dataplane",

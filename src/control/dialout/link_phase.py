@@ -270,6 +270,10 @@ class LinkPhase:
             access_route.apply(transaction, changes)
             # A newer session with the same prefix takes the route, not the right to use it.
             transaction.set_sources(self.nh, session.target.router.rib.prefixes(session.owner))
+            wanted = self.grant.filter_id if self.grant is not None else ""
+            classifier = wanted or session.target.profile.classifier
+            if classifier:
+                transaction.set_filter(self.nh, classifier, both_ways=True)
             if self._services.chassis.flush_delay and session.key is not None:
                 transaction.hold(self.nh, session.key)
             access_route.verify(

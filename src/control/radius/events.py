@@ -75,6 +75,8 @@ class SessionGrant:
     framed_netmask: str = ""
     framed_routes: tuple[FramedRoute, ...] = ()
     framed_mtu: int | None = None
+    filter_id: str = ""
+    """The first Filter-Id (RFC 2865 5.11); empty: none."""
     idle_timeout: int | None = None
     session_timeout: int | None = None
     reply_message: str = ""

@@ -51,12 +51,17 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
         framed_netmask=_netmask(values, ignored),
         framed_routes=_routes(values, ignored),
         framed_mtu=_mtu(values, ignored),
+        filter_id=_first_text(values, "Filter-Id"),
         idle_timeout=_integer(values, "Idle-Timeout"),
         session_timeout=_integer(values, "Session-Timeout"),
         reply_message=reply_message(reply),
         state_class=tuple(v for v in values.get("Class", ()) if isinstance(v, bytes)),
         ignored=tuple(ignored),
     )
+
+
+def _first_text(values: dict[str, list[Value]], name: str) -> str:
+    return next((value for value in values.get(name, ()) if isinstance(value, str)), "")
 
 
 def reply_message(reply: Reply) -> str:

@@ -105,7 +105,6 @@ VALUES = [
         f'domain = "{64 * "d"}"',
         "must be a text of 1 to 63 printable ASCII characters",
     ),
-    ("[[target]]", 'classifier = "web"', "not supported yet: must be absent"),
     ("[[profile]]", 'authentication = ["eap"]', 'must be a list of "chap" and "pap", each once'),
     (
         "[[profile]]",

@@ -132,6 +132,7 @@ def test_everything_else_is_taken_over():
         ("Reply-Message", "there"),
         ("Filter-Id", "f"),
     ) == SessionGrant(
+        filter_id="f",
         idle_timeout=60,
         session_timeout=3600,
         state_class=(b"\1", b"\2"),
