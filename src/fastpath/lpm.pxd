@@ -16,6 +16,9 @@ cdef struct fib_t:
     lookup_fn lookup
 
 cdef enum:
+    NOT_HELD = 0xFFFFFFFFFFFFFFFF
+
+cdef enum:
     LPM_NO_MEMORY = -1        # the transaction can only be rolled back now
     LPM_ABSTRACT = -2
 
@@ -27,6 +30,7 @@ cdef class Lpm:
     cdef prefix_store_t prefixes      # exact prefixes, those of the open transaction included
     cdef uint64_t transaction_number  # of the open transaction, or of the last one
     cdef uint64_t number              # under which the last transaction was published
+    cdef uint64_t held                # number of the version that a Snapshot holds, or NOT_HELD
     cdef bint is_open
     cdef bint broken                  # memory ran out in the open transaction
 

@@ -56,6 +56,7 @@ cdef class Lpm:
             raise TypeError("Lpm is an interface: make a table of one of its algorithms")
         self.family = family
         self.fib.lookup = _lookup_none
+        self.held = NOT_HELD
         if store_open(&self.prefixes, self.width) < 0:
             raise MemoryError("no memory for a routing table")
 
@@ -78,7 +79,7 @@ cdef class Lpm:
         if self.broken:
             raise RuntimeError("memory ran out in this transaction: roll it back")
         self.finish(self.number + 1)
-        self.reclaim(self.number)
+        self.reclaim(min(self.number, self.held))
         return 0
 
     cdef int rollback(self) except -1:
@@ -276,14 +277,6 @@ cdef class Lpm:
     def variants(self) -> tuple[str, ...]:
         """The variants that the algorithm has and this machine runs, the best one first."""
         return tuple(name for name in available() if self.variant(level_of(name)) != NULL)
-
-    def lookup_entry(self) -> tuple[int, int]:
-        """Addresses of the lookup function and of the published version.
-
-        For programs that call `void f(const void* version, const uint8_t* keys, uint32_t* out,
-        int n)` themselves; both are good until the next change of the table or `select`.
-        """
-        return <size_t> self.fib.lookup, <size_t> self.fib.version
 
     def lookup_array(self, addresses):
         """Next hops (numpy uint32) of many addresses, without the GIL.

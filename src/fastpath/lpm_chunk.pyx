@@ -62,7 +62,7 @@ cdef bint _any_word_longer(const uint32_t* words, int length) noexcept nogil:
 cdef class Chunked(Lpm):
     """An IPv4 routing table in chunks. `max_nodes` bounds the blocks of each kind."""
 
-    def __cinit__(self, int family=INET, uint32_t max_nodes=MAX_NODES):
+    def __cinit__(self, int family, uint32_t max_nodes=MAX_NODES):
         if family != INET:
             raise ValueError(f"address family {family}: this table is for IPv4 only")
         if not 2 <= max_nodes <= MAX_NODES:

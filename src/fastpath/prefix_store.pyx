@@ -209,10 +209,12 @@ cdef int store_put(prefix_store_t* store, const uint8_t* prefix, int length, nh_
             return 0
     if _note(store, prefix, length, was) < 0:
         return STORE_NO_MEMORY
+    spin_lock(&store.lock)
     memcpy(slot, prefix, store.width)
     _set_word(slot, store.width, <uint32_t> nh << 8 | <uint32_t> length)
     store.count += new
     store.of_length[length] += new
+    spin_unlock(&store.lock)
     return new
 
 
@@ -223,9 +225,11 @@ cdef int store_remove(prefix_store_t* store, const uint8_t* prefix, int length) 
         return 0
     if _note(store, prefix, length, before) < 0:
         return STORE_NO_MEMORY
+    spin_lock(&store.lock)
     _vacate(store, slot)
     store.count -= 1
     store.of_length[length] -= 1
+    spin_unlock(&store.lock)
     return 1
 
 
@@ -266,9 +270,11 @@ cdef void store_keep(prefix_store_t* store) noexcept nogil:
 cdef void store_undo(prefix_store_t* store) noexcept nogil:
     cdef prefix_change_t* change
     if store.was_empty and store.count:
+        spin_lock(&store.lock)
         memset(store.slots, 0xFF, (store.mask + 1) * <uint64_t> (store.width + 4))
         memset(store.of_length, 0, sizeof(store.of_length))
         store.count = 0
+        spin_unlock(&store.lock)
     while store.logged:
         store.logged -= 1
         change = &store.log[store.logged]

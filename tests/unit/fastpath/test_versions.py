@@ -117,7 +117,7 @@ def test_memory_stays_where_it_is_under_churn_with_a_worker_that_passes(engine):
 
 
 def test_commits_beyond_the_limit_name_the_worker_and_change_nothing():
-    engine = Engine(adjacencies=4096, sessions=256, retired=4 << 20)
+    engine = Engine(adjacencies=4096, sessions=256, retired=1 << 18)
     table = engine.add_table("red")
     rack = Torture(engine)
     with engine.transaction() as t:
@@ -133,7 +133,7 @@ def test_commits_beyond_the_limit_name_the_worker_and_change_nothing():
     message = r"octets, .* wait for worker 1 \(thread \d+\), which has not passed for \d+ ms"
     for at in range(250):
         before = engine.resolve(table, "9.1.1.1")
-        if engine.retired > 4 << 20:
+        if engine.retired > 1 << 18:
             break
         change(at)
     assert 3 < at < 249
