@@ -14,6 +14,7 @@ import argparse
 import ctypes
 import json
 import mmap
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Barrier, Thread
 from time import perf_counter_ns
 
 import numpy as np
@@ -270,6 +272,64 @@ def rows(sessions: list[int], batch: int, pairs: int, states: list[str]) -> list
     return out
 
 
+def python_rows(sessions: int, pairs: int) -> list[dict]:
+    """Called from Python, batch 256, beside the same called from C."""
+    path = Path_(sessions, SLOTS["l3"], False)
+    pair = interleaved(lambda: path.python_ns(256), lambda: path.engine_ns(256), pairs, 1)
+    return [summary("encap l3, batch 256, called from Python", *pair, "from C")]
+
+
+def decap_rows(sessions: int, batch: int, pairs: int) -> list[dict]:
+    """The way back beside the way there, without checksums in either."""
+    back = Path_(sessions, SLOTS["l3"], False, incoming=True)
+    there = Path_(sessions, SLOTS["l3"], False)
+    pair = interleaved(
+        lambda: back.engine_ns(batch), lambda: there.engine_ns(batch), pairs, LAPS["l3"]
+    )
+    return [summary("decap l3", *pair, "encap")]
+
+
+class Pair:
+    """Two threads that forward: workers of one engine, or engines of their own."""
+
+    def __init__(self, sessions: int, *, shared: bool) -> None:
+        self.paths = [Path_(sessions, SLOTS["l3"], False) for _ in range(2)]
+        self.entries = [path.engine.entry() for path in self.paths]
+        if shared:
+            self.worker = self.paths[0].engine.add_worker()
+            self.worker.attach(0, self.paths[1].port)
+            self.entries[1] = self.worker.entry()
+
+    def _run(self, number: int, barrier: Barrier, found: list[float]) -> None:
+        path, (poll, worker) = self.paths[number], self.entries[number]
+        os.sched_setaffinity(0, {number})
+        barrier.wait()
+        found[number] = peer().engine_run(
+            ctypes.c_void_p(poll), ctypes.c_void_p(worker), 0, 64,
+            ctypes.c_uint64(path.pool.slots * 8))  # fmt: skip
+
+    def ns(self) -> float:
+        """Nanoseconds a packet of both together, while both run."""
+        barrier, found = Barrier(2), [0.0, 0.0]
+        threads = []
+        for number, path in enumerate(self.paths):
+            path.fill()
+            path.port.offer(path.pool.slots * 8)
+            threads.append(Thread(target=self._run, args=(number, barrier, found)))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return 1 / sum(1 / ns for ns in found)
+
+
+def worker_rows(sessions: int, pairs: int) -> list[dict]:
+    """Two workers of one engine beside two engines, on CPUs 0 and 1."""
+    together, apart = Pair(sessions, shared=True), Pair(sessions, shared=False)
+    pair = interleaved(together.ns, apart.ns, pairs, 1)
+    return [summary("two workers, encap l3", *pair, "two engines")]
+
+
 def _line(row: dict) -> str:
     return (
         f"{row['name']:<50} {row['value']:7.2f} {row['unit']}  {row['peer']}"
@@ -284,8 +344,19 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 100_000])
     parser.add_argument("--states", nargs="+", choices=SLOTS, default=list(SLOTS))
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--what", choices=("peer", "python", "decap", "workers"), default="peer")
     options = parser.parse_args()
-    found = rows(options.sessions, options.batch, options.pairs, options.states)
+    most = max(options.sessions)
+    if options.what == "python":
+        found = python_rows(most, options.pairs)
+    elif options.what == "decap":
+        found = decap_rows(most, options.batch, options.pairs)
+    elif options.what == "workers":
+        found = worker_rows(most, options.pairs)
+    else:
+        found = rows(options.sessions, options.batch, options.pairs, options.states)
+    if options.what != "peer":
+        print(*map(_line, found), sep="\n", file=sys.stderr)
     if options.json:
         print(json.dumps(found, indent=1))
 

@@ -318,8 +318,8 @@ cdef class Forwarding:
         cdef size_t size = self.sessions.capacity * sizeof(session_count_t)
         cdef void* longer
         counts.size = size
-        counts.sent = <session_count_t*> map_zeroed(size, False)
-        counts.received = <session_count_t*> map_zeroed(size, False)
+        counts.sent = <session_count_t*> map_zeroed(size, True)
+        counts.received = <session_count_t*> map_zeroed(size, True)
         if counts.sent == NULL or counts.received == NULL:
             raise MemoryError(f"no memory to count what {self.sessions.capacity} sessions carry")
         spin_lock(&self.counts_lock)

@@ -74,5 +74,6 @@ cdef class Output:
     cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil
     cdef void transmit(self, port_entry_t* entry) noexcept nogil
     cdef int echo(self, packet_t* p) noexcept nogil
+    cdef void count_punt(self, packet_t* p) noexcept nogil
     cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil
     cdef void flush(self) noexcept nogil

@@ -349,6 +349,12 @@ cdef class Output:
         self._arena_used = 0
         self._extra_used = 0
 
+    cdef void count_punt(self, packet_t* p) noexcept nogil:
+        """A packet that went to control, or was answered for it."""
+        add_verdict(self._counters, p.verdict, 1)
+        if self.capture != NULL:
+            self.record_received(p, verdict_text(p.verdict, 0))
+
     cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil:
         """Captures a packet in the form in which it was received."""
         self.capture.record(self.capture.state, p.ts, p.frame, p.frame_len, p.wire_len, p.link,

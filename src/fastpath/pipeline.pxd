@@ -10,7 +10,7 @@ from fastpath.types cimport BURST_MAX, nh_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    CHUNK = 32                # packets that go from stage to stage together
+    CHUNK = 64                # packets that go from stage to stage together
 
 # What one chunk adds to the counters, put there once.
 cdef struct tally_t:
@@ -44,4 +44,3 @@ cdef class Pipeline(Filtering):
     cdef void _handle(self, packet_t* p) noexcept nogil
     cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil
     cdef void _punt(self, packet_t* p) noexcept nogil
-    cdef void _count_punt(self, packet_t* p) noexcept nogil

@@ -2,8 +2,7 @@
 
 A burst goes from stage to stage in chunks: headers, longest match, kind of the adjacency, for what
 came out of a session once more in its own table, and then in order of arrival what each verdict
-asks for. Each stage prefetches what the next one reads. Most packets are done with in one straight
-function; all that is rare is called from there and counts by itself.
+asks for. Each stage prefetches what the next one reads.
 """
 
 cimport cython
@@ -55,9 +54,9 @@ cdef class Pipeline(Filtering):
         cdef port_io* io = entry.io
         cdef tally_t tally
         cdef int n = io.rx_burst(io.state, self._burst, most, until)
-        cdef int done = 0
-        cdef int count, handled
         cdef packet_t* following
+        cdef int count, handled
+        cdef int done = 0
         if n <= 0:
             return n
         self._version = epoch_pass(self.forwarding.epoch, self._slot)
@@ -137,7 +136,6 @@ cdef class Pipeline(Filtering):
 
     cdef void _judge(self, packet_t* burst, int n) noexcept nogil:
         """Gives each packet its verdict, from the kind of its adjacency."""
-        cdef const adjacency_t* adjacencies = self._adjacencies
         cdef session_count_t* sent = self.counts.sent
         cdef const adjacency_t* a
         cdef packet_t* p
@@ -404,16 +402,11 @@ cdef class Pipeline(Filtering):
                 data = d.ppp
                 record.len = d.ppp_len
         elif p.proto == PROTO_ICMP and self.echo(p):
-            self._count_punt(p)
+            self.count_punt(p)
             return
         if not self._punts.push(&record, data):
             self.drop(p, REASON_PUNT_FULL)
             return
         self._events += 1
         add_count(self._counters, COUNTER_PUNTED, 1)
-        self._count_punt(p)
-
-    cdef void _count_punt(self, packet_t* p) noexcept nogil:
-        add_verdict(self._counters, p.verdict, 1)
-        if self.capture != NULL:
-            self.record_received(p, verdict_text(p.verdict, 0))
+        self.count_punt(p)

@@ -107,13 +107,21 @@ cdef inline void session_ahead(const session_map_t* map, uint64_t key, int step)
     cdef const session_hash_t* hash = <const session_hash_t*> atomic_load_pointer(
         <const void**> &map.hash, ATOMIC_ACQUIRE)
     cdef uint32_t tag = session_hash(key)
+    cdef uint32_t slot = tag & hash.mask
     cdef uint64_t cell
+    cdef int i
     if step == 0:
-        prefetch_read(&hash.cell[tag & hash.mask])
+        # Eight cells are a line, but the way may lead into the next one.
+        prefetch_read(&hash.cell[slot])
+        prefetch_read(&hash.cell[(slot + 4) & hash.mask])
         return
-    cell = atomic_load_u64(&hash.cell[tag & hash.mask], ATOMIC_RELAXED)
-    if cell >> 32 == tag and <uint32_t>cell >= CELL_FIRST:
-        prefetch_read(&map.at[<uint32_t>cell - CELL_FIRST])
+    for i in range(8):
+        cell = atomic_load_u64(&hash.cell[(slot + i) & hash.mask], ATOMIC_RELAXED)
+        if cell >> 32 == tag and <uint32_t>cell >= CELL_FIRST:
+            prefetch_read(&map.at[<uint32_t>cell - CELL_FIRST])
+        elif cell != CELL_EMPTY:
+            continue
+        return
 
 
 cdef inline const policy_t* session_policy(const session_entry_t* entry,

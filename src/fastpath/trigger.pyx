@@ -5,18 +5,19 @@ control's decision, made per key; how much is limited per routing table. Nothing
 sends packets or looks at time.
 """
 
-from typing import NamedTuple
-
 from fastpath.address cimport addr_text
 from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_load_u32, atomic_store_u32, spin_lock, spin_unlock)
-from fastpath.flow cimport describe_ip, flow_addresses, flow_ports
+from fastpath.flow cimport describe_ip, flow_addresses
 from fastpath.hash cimport hash16, mix64
 from fastpath.packet cimport packet_t
+from fastpath.trigger_event cimport fill_event, note_enqueued
 from fastpath.types cimport DATAGRAM_MAX, addr_t, nh_t, table_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
+
+from fastpath.trigger_record import TriggerRecord
 
 cdef enum:
     TABLES = 65536            # values of table_t
@@ -26,27 +27,8 @@ cdef enum:
 COUNTERS = ("admitted", "buffered", "discarded", "missed",
             "admitted_unbuffered", "flushed", "dropped")
 """Counter names by number; the first four are the outcomes of an offered packet."""
-
 OUTCOMES = COUNTERS[:4]
 """Names of what `offer_packet` returns."""
-
-
-class TriggerRecord(NamedTuple):
-    """First packet of a key: somebody wants to be connected."""
-
-    key: int
-    """Names the entry in orders; never reused for another destination."""
-    table: int
-    glean: int
-    """Adjacency of the dial-out route it hit."""
-    destination: str
-    source: str
-    protocol: int
-    source_port: int
-    """0 if the protocol has no ports or this fragment does not hold them."""
-    destination_port: int
-    ts: int
-    """Arrival, nanoseconds of the engine's clock."""
 
 
 cdef class TriggerTable:
@@ -174,7 +156,7 @@ cdef class TriggerTable:
         entry.glean = glean
         entry.table = p.table
         entry.state = TRIGGER_HOLD
-        _fill_event(event, p, index, entry)
+        fill_event(event, p, index, entry)
         atomic_store_u32(&self.ring_head, head + 1, ATOMIC_RELEASE)
         if not self._keep(p, entry):
             self._count(p.table, TRIGGER_ADMITTED_UNBUFFERED)
@@ -203,8 +185,8 @@ cdef class TriggerTable:
             entry.last.next = packet
         entry.last = packet
         entry.buffered += 1
-        _enqueued(table, length)
-        _enqueued(&self.total, length)
+        note_enqueued(table, length)
+        note_enqueued(&self.total, length)
         return True
 
     cdef uint32_t _pop(self, trigger_entry_t* entry, int counter) noexcept nogil:
@@ -410,25 +392,6 @@ cdef class TriggerTable:
         p.data = octets
         cdef uint32_t length = self.take(self.index_of(key), &p, True)
         return (octets[:length], p.ts) if length else None
-
-
-cdef inline void _enqueued(trigger_table_t* table, uint32_t octets) noexcept nogil:
-    table.enqueued += 1
-    table.octets += octets
-    if table.enqueued > table.max_enqueued:
-        table.max_enqueued = table.enqueued
-
-
-cdef void _fill_event(trigger_event_t* event, const packet_t* p, uint32_t index,
-                      const trigger_entry_t* entry) noexcept nogil:
-    event.ts = p.ts
-    event.key = index
-    event.generation = entry.generation
-    event.glean = entry.glean
-    event.table = entry.table
-    event.proto = p.proto
-    flow_ports(p, &event.source_port, &event.destination_port)
-    flow_addresses(p, &event.source, &event.destination)
 
 
 cdef int _table_index(object table) except -1:

@@ -29,7 +29,7 @@ def tcp(options: bytes = b"", *, flags: int = SYN, size: int | None = None, **ip
     packet = ipv4(header, proto=6, **ip)
     pseudo = packet[12:20] + struct.pack("!HH", 6, len(header))
     sealed = struct.pack("!H", internet_checksum(pseudo + header))
-    return packet[:-len(header)] + header[:16] + sealed + header[18:]
+    return packet[: -len(header)] + header[:16] + sealed + header[18:]
 
 
 def is_sound(packet: bytes) -> bool:
@@ -118,5 +118,3 @@ def test_limit_out_of_range_is_refused():
     rig = Rig()
     with pytest.raises(ValueError, match="mss 65536"), rig.engine.transaction() as t:
         t.add_session(**session(9, rig.outer, table=rig.table, port=0, mss=65536))
-
-
