@@ -145,7 +145,7 @@ cdef class Pipeline(Filtering):
         self._filtered = 0
         for i in range(n):
             p = &burst[i]
-            a = &adjacencies[p.nh]
+            a = &self._adjacencies[p.nh]
             filtered |= a.filter | (a.flags & ADJ_PENDING)
             if p.reason != REASON_NONE:
                 continue
