@@ -5,7 +5,8 @@
 
 tests/sanitize.sh runs it on the release and on the checked build and compares what they print. Each
 run passes the packets once from memory, where they are changed in place, and once from the mapped
-captures, where they are copied, and both must have come to the same.
+captures, where they are copied, and both must have come to the same. How many packets, if not said:
+DIALOUT_DIFFERENTIAL_PACKETS, or 200,000.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -164,7 +166,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("generate", "run"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--packets", type=int, default=200_000)
+    packets = int(os.environ.get("DIALOUT_DIFFERENTIAL_PACKETS", "200000"))
+    parser.add_argument("--packets", type=int, default=packets)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.what == "generate":
