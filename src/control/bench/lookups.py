@@ -19,13 +19,13 @@ from control.bench.tables import with_access_routes
 from control.errors import DialoutError
 from control.routes import Routes
 from fastpath.lpm import Lpm
+from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
-from fastpath.lpm_multibit import Multibit
 from fastpath.measure import lookup_address, lookup_all, time_lookups
 
 Array = npt.NDArray[Any]
 
-OURS: Final = {4: Chunked, 6: Multibit}
+OURS: Final = {4: Chunked, 6: BurstTrie}
 """The algorithm of each family."""
 
 PEER_ROOM: Final = 1 << 16
