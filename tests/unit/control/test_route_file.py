@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mrt_dump import Path as Route
 from mrt_dump import attributes, peer_index, rib
@@ -21,6 +21,9 @@ from control.routes import Routes, sorted_routes
 from fastpath.lpm_multibit import Multibit
 from fastpath.route_columns import NextHops, RouteDataError, address_of
 from fastpath.route_text import TextReader
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
 
 TEXT = b"""# two families
 10.0.0.0/8 7
@@ -287,6 +290,7 @@ def tables(draw, family: int):
     return sorted_routes(family, addresses, lengths, np.array(list(pairs.values())))
 
 
+@patient
 @given(tables(4), tables(6), st.integers(1, 50))
 def test_routes_survive_text_and_our_own_form(tmp_path_factory, four, six, piece):
     folder = tmp_path_factory.mktemp("routes")
@@ -308,6 +312,7 @@ def test_routes_survive_text_and_our_own_form(tmp_path_factory, four, six, piece
         assert np.array_equal(table.nhs, again.nhs)
 
 
+@patient
 @given(st.binary(max_size=300))
 def test_any_text_leads_to_routes_or_an_error(data):
     reader = TextReader(NextHops())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mrt_dump import (
     GENERIC,
@@ -25,6 +25,9 @@ from mrt_dump import (
 from control.route_file import RouteFileError, read_routes
 from fastpath.route_columns import NextHops, RouteDataError, address_of
 from fastpath.route_mrt import MrtReader
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
 
 A, B, SIX = "192.0.2.1", "192.0.2.2", "2001:db8::1"
 PEER_INDEX = peer_index([(A, 64500), (B, 4200000000), (SIX, 64502)])
@@ -213,6 +216,7 @@ def test_a_dump_that_ends_anywhere_is_refused_but_between_records():
                 read(data[:end])
 
 
+@patient
 @given(st.integers(0, len(PEER_INDEX + ONE) - 1), st.integers(0, 255))
 def test_an_octet_that_is_changed_leads_to_routes_or_an_error(at, value):
     data = bytearray(PEER_INDEX + ONE)
@@ -222,6 +226,7 @@ def test_an_octet_that_is_changed_leads_to_routes_or_an_error(at, value):
         assert len(routes) <= 1
 
 
+@patient
 @given(st.binary(max_size=200))
 def test_whatever_follows_the_peers_leads_to_routes_or_an_error(body):
     data = PEER_INDEX + record(IPV4, body) + record(4, body) + record(10, body)
@@ -246,6 +251,7 @@ def networks(width: int):
 next_hops = st.sampled_from([A, B, "203.0.113.7", SIX, "2001:db8::2"])
 
 
+@patient
 @given(
     st.dictionaries(networks(4) | networks(16), next_hops, max_size=30),
     st.booleans(),
