@@ -25,7 +25,8 @@ checked() {
     PYTHONMALLOC=malloc LD_PRELOAD="$runtime $stdcpp" PYTHONPATH="$target" \
         .venv/bin/python -P "$@"
 }
-checked -m pytest -p no:cacheprovider tests/unit/fastpath tests/fuzz "$@"
+checked -m pytest -p no:cacheprovider tests/unit/fastpath tests/fuzz \
+    tests/unit/control/test_route_file.py tests/unit/control/test_route_mrt.py "$@"
 
 # The release build must make the same of the same packets.
 traffic=$target/traffic
