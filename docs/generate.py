@@ -55,6 +55,7 @@ PACKAGES = {
     "control-radius": "control/radius",
     "control-sim": "control/sim",
     "fastpath": "fastpath",
+    "fastpath-abi": "fastpath/abi",
     "fastpath-ports": "fastpath/ports",
     "fastpath-simd": "fastpath/simd",
 }
@@ -246,6 +247,51 @@ def cdn_results() -> str:
     return table(("result", "the LAC says", "what we do"), rows)
 
 
+# --- the C header of the numbers ------------------------------------------------------------------
+
+HEADER = SOURCE / "fastpath/abi/fp_verdict.h"
+"""The only generated file that is code: C programs have the numbers from it."""
+
+
+def c_enum(name: str, rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
+    """An enum whose members stand in the order of their numbers, each with its comment."""
+    yield f"enum fp_{name} {{"
+    last = ""
+    number = -1
+    for number, (group, member, comment) in enumerate(rows):
+        if group != last:
+            yield f"    /* {group} */"
+        last = group
+        member = f"FP_{name}_{member}".upper().replace("-", "_")
+        code = f"    {member} = {number},"
+        line = f"{code:<40}/* {comment} */" if comment else code
+        yield from (line,) if len(line) <= 100 else (f"    /* {comment} */", code)
+    yield f"    FP_{name.upper()}_COUNT = {number + 1}"
+    yield "};"
+
+
+def header() -> str:
+    """fp_verdict.h."""
+    enums = (
+        ("verdict", SOURCE / "fastpath/verdict.pxd", VERDICTS),
+        ("reason", SOURCE / "fastpath/verdict.pxd", REASONS),
+        ("counter", SOURCE / "fastpath/counters.pxd", COUNTERS),
+    )
+    lines = [
+        "/* The numbers of verdicts, drop reasons and counters in fp_abi.h.",
+        " *",
+        " * docs/generate.py writes it from verdict.pxd and counters.pxd: `make docs`.",
+        " */",
+        "#ifndef FP_VERDICT_H",
+        "#define FP_VERDICT_H",
+        "",
+        "/* declarations: from here to the mark at the end this is plain C99, for cffi too */",
+    ]
+    for name, path, names in enums:
+        lines += ["", *c_enum(name, enum_rows(path, name.capitalize(), names))]
+    return "\n".join([*lines, "", "/* end of the declarations */", "", "#endif", ""])
+
+
 # --- documents ------------------------------------------------------------------------------------
 
 
@@ -280,6 +326,7 @@ def filled(text: str) -> str:
 def main() -> None:
     for path in DOCUMENTS:
         path.write_text(filled(path.read_text()))
+    HEADER.write_text(header())
 
 
 if __name__ == "__main__":

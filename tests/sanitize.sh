@@ -11,7 +11,8 @@ DIALOUT_BUILD=sanitize .venv/bin/python setup.py -q build_ext \
     --build-lib "$target" --build-temp "$target/temp" 2> "$target/build.log" \
     || { tail -n 40 "$target/build.log"; exit 1; }
 for folder in src/fastpath src/control; do
-    (cd src && find "${folder#src/}" -name '*.py' -o -name '*.toml' -o -name 'dictionary*') |
+    (cd src && find "${folder#src/}" -name '*.py' -o -name '*.toml' -o -name 'dictionary*' \
+        -o -name 'fp_*.h') |
         while read -r file; do install -D -m 644 "src/$file" "$target/$file"; done
 done
 

@@ -1,5 +1,8 @@
 """The data plane: packets and tables. It knows no signalling and never imports control."""
 
+from pathlib import Path
+
+from fastpath.batch import PACKET, Batch, Batches
 from fastpath.engine import Engine, Punt, SessionCounters
 from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
@@ -12,8 +15,11 @@ from fastpath.verdict import REASONS, VERDICTS
 from fastpath.worker import Stop, Worker
 
 __all__ = [
+    "PACKET",
     "REASONS",
     "VERDICTS",
+    "Batch",
+    "Batches",
     "BurstTrie",
     "Chunked",
     "Engine",
@@ -26,4 +32,10 @@ __all__ = [
     "SessionCounters",
     "Stop",
     "Worker",
+    "get_include",
 ]
+
+
+def get_include() -> str:
+    """The folder of fp_abi.h, for the include path of a C compiler."""
+    return str(Path(__file__).parent / "abi")

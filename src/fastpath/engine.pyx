@@ -3,6 +3,8 @@
 cimport cython
 from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
+from fastpath.atomic cimport (
+    ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_exchange_u32, atomic_store_u32)
 from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
 from fastpath.output cimport PORTS_MAX
@@ -25,10 +27,6 @@ import numpy as np
 from fastpath.counters import DTYPE
 from fastpath.verdict import REASONS, VERDICTS
 from fastpath.worker_state import WorkerState, worker_states
-
-cdef enum:
-    WORKERS_MAX = 64
-
 
 class Punt(NamedTuple):
     """A packet for the control plane."""
@@ -78,8 +76,8 @@ cdef class Engine:
         self._options = (self.forwarding, error_rate, echo_rate, self.triggers, self.filters,
                          punt_ring,
                          stop_on_event, self._tables)
-        self.worker = Worker(*self._options)
-        self._workers = [self.worker]
+        self._workers = []
+        self.worker = self.add_worker()
 
     # Set-up ---------------------------------------------------------------------------------
 
@@ -103,6 +101,8 @@ cdef class Engine:
             raise MemoryError(f"all {WORKERS_MAX} workers are in use")
         worker = Worker(*self._options)
         self._workers.append(worker)
+        self.worker_at[self.worker_count] = <void*>worker
+        atomic_store_u32(&self.worker_count, self.worker_count + 1, ATOMIC_RELEASE)
         return worker
 
     def set_capture(self, recorder) -> None:
@@ -165,19 +165,25 @@ cdef class Engine:
     # Control --------------------------------------------------------------------------------
 
     def punts(self, int most=1024) -> list[Punt]:
-        """Up to `most` packets for the control plane, oldest first, worker by worker."""
+        """Up to `most` packets for the control plane, oldest first, worker by worker. None while
+        another thread takes them."""
         cdef const punt_t* record
         cdef PuntRing ring
         cdef Worker worker
         cdef list out = []
-        for worker in self._workers:
-            ring = worker._punts
-            while len(out) < most:
-                record = ring.peek()
-                if record == NULL:
-                    break
-                out.append(_punt(record))
-                ring.pop()
+        if atomic_exchange_u32(&self.reading, 1, ATOMIC_ACQUIRE):
+            return out
+        try:
+            for worker in self._workers:
+                ring = worker._punts
+                while len(out) < most:
+                    record = ring.peek()
+                    if record == NULL:
+                        break
+                    out.append(_punt(record))
+                    ring.pop()
+        finally:
+            atomic_store_u32(&self.reading, 0, ATOMIC_RELEASE)
         return out
 
     def inject(self, bytes frame not None, nh: int, now_ns: int | None = None) -> None:
@@ -229,6 +235,12 @@ cdef class Engine:
         order.forget = forget
         self._give(&order, None)
         return order.result
+
+    cdef Worker asked(self):
+        """A worker without ports and orders, for looking at tables from any thread."""
+        if self.asker is None:
+            self.asker = Worker(*self._options)
+        return self.asker
 
     cdef int _give(self, order_t* order, now_ns) except -1:
         """Has worker 0 carry out an order, whichever thread is in it, and waits for it."""

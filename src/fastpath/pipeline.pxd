@@ -30,6 +30,7 @@ cdef class Pipeline(Filtering):
     cdef nh_t _found[2 * CHUNK]
     cdef uint16_t _inner[CHUNK]
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil
+    cdef int handle_burst(self, int port, packet_t* burst, int n) noexcept nogil
     cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil
     cdef void _ahead(self, const packet_t* burst, int n) noexcept nogil
     cdef void _find(self, int port, packet_t* burst, int n) noexcept nogil

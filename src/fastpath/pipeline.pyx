@@ -50,31 +50,36 @@ cdef class Pipeline(Filtering):
 
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil:
         """One burst. How many packets were handled, -1 if the port is damaged."""
-        cdef port_entry_t* entry = &self.port[port]
-        cdef port_io* io = entry.io
-        cdef tally_t tally
+        cdef port_io* io = self.port[port].io
         cdef int n = io.rx_burst(io.state, self._burst, most, until)
+        if n > 0:
+            n = self.handle_burst(port, self._burst, n)
+            io.rx_consume(io.state, n)
+        return n
+
+    cdef int handle_burst(self, int port, packet_t* burst, int n) noexcept nogil:
+        """A burst where its descriptors lie. How many packets were handled, of 1 to BURST_MAX."""
+        cdef port_entry_t* entry = &self.port[port]
+        cdef tally_t tally
         cdef packet_t* following
-        cdef int count, handled
         cdef int done = 0
-        if n <= 0:
-            return n
+        cdef int count, handled
         self._version = epoch_pass(self.forwarding.epoch, self._slot)
         self._events = 0
         memset(&tally, 0, sizeof(tally))
-        self._ahead(self._burst, min(n, 2 * <int>CHUNK))
-        self._find(port, self._burst, min(n, <int>CHUNK))
+        self._ahead(burst, min(n, 2 * <int>CHUNK))
+        self._find(port, burst, min(n, <int>CHUNK))
         while done < n:
             count = min(n - done, <int>CHUNK)
-            following = self._burst + done + count
+            following = burst + done + count
             self._ahead(following + <int>CHUNK, min(n - done - count - <int>CHUNK, <int>CHUNK))
             self._find(port, following, min(n - done - count, <int>CHUNK))
-            self._judge(self._burst + done, count)
-            handled = self._carry_out(self._burst + done, count, &tally)
+            self._judge(burst + done, count)
+            handled = self._carry_out(burst + done, count, &tally)
             done += handled
             if handled < count:
                 break
-        self._now = self._burst[done - 1].ts
+        self._now = burst[done - 1].ts
         add_count(self._counters, COUNTER_RECEIVED, done)
         add_count(self._counters, COUNTER_RECEIVED_OCTETS, tally.octets)
         add_count(self._counters, COUNTER_ENCAPSULATED, tally.forwarded)
@@ -84,7 +89,6 @@ cdef class Pipeline(Filtering):
         entry.rx_packets += done
         entry.rx_octets += tally.octets
         self.flush()
-        io.rx_consume(io.state, done)
         return done
 
     cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil:

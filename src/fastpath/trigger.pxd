@@ -93,7 +93,7 @@ cdef class TriggerTable:
     cdef readonly uint32_t keys       # keys now
     cdef uint32_t used                # entries handed out at one time or another
     cdef uint32_t free_entry          # list of those that came back
-    # Events: one producer at a time (offer), one consumer (events); both counters only grow.
+    # Events: one producer at a time (offer), one consumer (take_event); both counters only grow.
     cdef trigger_event_t* ring
     cdef uint32_t ring_mask
     cdef uint32_t ring_head           # written by the producer
@@ -111,6 +111,10 @@ cdef class TriggerTable:
     # octets), sets ts and port, returns its length, 0 at the end. `flushed` says whether it counts
     # as forwarded or as dropped.
     cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil
+    # Takes the oldest event of a key that is still there; False: there is none.
+    cdef bint take_event(self, trigger_event_t* into) noexcept nogil
+    # From now on packets of this key are buffered, as far as the limits go. False: it is gone.
+    cdef bint accept(self, uint64_t key) noexcept nogil
     # Ends a key whose buffer is empty; False if it is not. A key that is gone has ended.
     cdef bint end(self, uint64_t key) noexcept nogil
     # From now on packets of this key are discarded; what is buffered stays.

@@ -117,6 +117,34 @@ cdef class TriggerTable:
         spin_unlock(&self.lock)
         return length
 
+    cdef bint take_event(self, trigger_event_t* into) noexcept nogil:
+        cdef uint32_t tail
+        cdef const trigger_event_t* event
+        cdef const trigger_entry_t* entry
+        cdef bint found = False
+        if atomic_load_u32(&self.ring_head, ATOMIC_ACQUIRE) == self.ring_tail:
+            return False
+        spin_lock(&self.lock)
+        tail = self.ring_tail
+        while tail != self.ring_head and not found:
+            event = &self.ring[tail & self.ring_mask]
+            entry = &self.entries[event.key]
+            found = entry.state != TRIGGER_FREE and entry.generation == event.generation
+            into[0] = event[0]
+            tail += 1
+        atomic_store_u32(&self.ring_tail, tail, ATOMIC_RELEASE)
+        spin_unlock(&self.lock)
+        return found
+
+    cdef bint accept(self, uint64_t key) noexcept nogil:
+        cdef bint live
+        spin_lock(&self.lock)
+        live = self.is_live(key)
+        if live:
+            self.entries[<uint32_t> key].state = TRIGGER_HOLD
+        spin_unlock(&self.lock)
+        return live
+
     cdef bint end(self, uint64_t key) noexcept nogil:
         cdef bint empty = True
         spin_lock(&self.lock)
@@ -278,7 +306,8 @@ cdef class TriggerTable:
 
     def hold(self, key) -> None:
         """From now on packets of this key are buffered, as far as the limits go."""
-        self.entries[self.index_of(key)].state = TRIGGER_HOLD
+        self.index_of(key)
+        self.accept(key)
 
     def discard(self, key) -> None:
         """From now on packets of this key are discarded; what is buffered stays."""
@@ -333,21 +362,13 @@ cdef class TriggerTable:
 
     def events(self, uint32_t limit=256) -> list[TriggerRecord]:
         """Takes up to `limit` events off the queue, oldest first; none for keys that are gone."""
-        cdef uint32_t tail = self.ring_tail
-        cdef uint32_t head = atomic_load_u32(&self.ring_head, ATOMIC_ACQUIRE)
-        cdef const trigger_event_t* event
-        cdef const trigger_entry_t* entry
+        cdef trigger_event_t event
         records = []
-        while tail != head and <uint32_t> len(records) < limit:
-            event = &self.ring[tail & self.ring_mask]
-            entry = &self.entries[event.key]
-            if entry.state != TRIGGER_FREE and entry.generation == event.generation:
-                records.append(TriggerRecord(
-                    <uint64_t> event.generation << 32 | event.key, event.table, event.glean,
-                    addr_text(&event.destination), addr_text(&event.source), event.proto,
-                    event.source_port, event.destination_port, event.ts))
-            tail += 1
-        atomic_store_u32(&self.ring_tail, tail, ATOMIC_RELEASE)
+        while <uint32_t> len(records) < limit and self.take_event(&event):
+            records.append(TriggerRecord(
+                <uint64_t> event.generation << 32 | event.key, event.table, event.glean,
+                addr_text(&event.destination), addr_text(&event.source), event.proto,
+                event.source_port, event.destination_port, event.ts))
         return records
 
     def buffered(self, key) -> int:

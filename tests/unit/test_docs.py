@@ -36,6 +36,10 @@ def test_generated_blocks_are_up_to_date(path):
     assert text == generate.filled(text), "run `make docs`"
 
 
+def test_numbers_of_the_c_header_are_up_to_date():
+    assert generate.HEADER.read_text() == generate.header(), "run `make docs`"
+
+
 def test_every_block_stands_in_a_document():
     used = [
         name

@@ -1,0 +1,1 @@
+# The C ABI: fp_abi.h and what implements it.
