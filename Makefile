@@ -21,7 +21,8 @@ test: $(TOOLS)
 # benchmarks compare with; needs root.
 deps:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev \
+		pkg-config
 
 interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import bz2
 import importlib.util
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
+import fastpath
 from control import arguments, exit_codes
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +100,30 @@ def test_the_exit_codes_are_those_of_the_program():
     for name, code in vars(exit_codes).items():
         if name.isupper():
             assert re.search(rf"\b{code} ({name.lower()}|[a-z ]*{name.lower()})", text), name
+
+
+def test_the_lines_of_c_handle_a_packet(tmp_path):
+    (code,) = blocks("c")
+    (tmp_path / "embed.c").write_text(code)
+    if shutil.which("cc") is None:
+        pytest.skip("cc is not installed")
+    python = f"python{sysconfig.get_python_version()}-config"
+    config = Path(sysconfig.get_config_var("BINDIR")) / python
+    flags = [
+        subprocess.run([config, *way], capture_output=True, text=True, check=True).stdout.split()
+        for way in (["--includes"], ["--ldflags", "--embed"])
+    ]
+    libraries = f"-Wl,-rpath,{sysconfig.get_config_var('LIBDIR')}"
+    program = tmp_path / "embed"
+    compiler = ["cc", "-Wall", f"-I{fastpath.get_include()}", *flags[0]]
+    command = [*compiler, tmp_path / "embed.c", "-o", program, *flags[1], libraries]
+    subprocess.run(command, check=True)
+    paths = os.pathsep.join([str(ROOT / "src"), *sys.path])
+    run = subprocess.run(
+        [program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "DROP no-route\n", "")
