@@ -2,10 +2,8 @@
 # verdict.
 
 from fastpath.adjacency cimport adjacency_t
-from fastpath.filtering cimport Filtering
 from fastpath.packet cimport packet_t
-from fastpath.ring cimport PuntRing
-from fastpath.trigger cimport TriggerTable
+from fastpath.punting cimport Punting
 from fastpath.types cimport BURST_MAX, nh_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -19,12 +17,9 @@ cdef struct tally_t:
     uint32_t delivered
     uint32_t decapsulated
 
-cdef class Pipeline(Filtering):
-    cdef readonly TriggerTable triggers
-    cdef PuntRing _punts
+cdef class Pipeline(Punting):
     cdef bint _stop_on_event
     cdef uint64_t _now            # time of the packet handled last, or as control set it
-    cdef int _events              # punts and admitted triggers of the burst under way
     cdef packet_t _burst[BURST_MAX]
     cdef uint32_t _keys[2 * CHUNK]
     cdef nh_t _found[2 * CHUNK]
@@ -43,5 +38,3 @@ cdef class Pipeline(Filtering):
     cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil
     cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
-    cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil
-    cdef void _punt(self, packet_t* p) noexcept nogil

@@ -11,32 +11,30 @@ from fastpath.adjacency cimport (
     ADJ_TUNNEL, adjacency_t)
 from fastpath.atomic cimport ATOMIC_RELAXED, atomic_and_u8
 from fastpath.counters cimport (
-    COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_PUNTED, COUNTER_RECEIVED,
-    COUNTER_RECEIVED_OCTETS, COUNTER_TRIGGERS_ADMITTED, add_count, add_verdict)
+    COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_RECEIVED, COUNTER_RECEIVED_OCTETS,
+    add_count, add_verdict)
 from fastpath.decap cimport (
     DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_ahead, decap_t)
 from fastpath.encap cimport decrement_ttl, prepend
 from fastpath.epoch cimport epoch_pass
 from fastpath.output cimport port_entry_t
-from fastpath.filtering cimport Filtering
 from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_IN, PKT_QUIET_OUT, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.parse_quick cimport parse_plain, parse_quick
 from fastpath.ports.port cimport port_io
 from fastpath.prefetch cimport prefetch_read, prefetch_write
 from fastpath.prefix_store cimport store_longest
+from fastpath.punting cimport Punting
 from fastpath.quick cimport add_session, is_plain, queue, unframe
-from fastpath.ring cimport punt_t
 from fastpath.session cimport (
     policy_t, session_ahead, session_count_t, session_entry_t, session_owns, session_policy)
-from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_GONE, TRIGGER_MISSED
+from fastpath.trigger cimport TRIGGER_GONE
 from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
-    REASON_PROHIBITED, REASON_PUNT_FULL, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP,
-    VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER,
-    verdict_text)
-from fastpath.wire cimport ICMP_UNREACHABLE, PROTO_ICMP, load_be32
+    REASON_PROHIBITED, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD,
+    VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER)
+from fastpath.wire cimport ICMP_UNREACHABLE, load_be32
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -45,7 +43,7 @@ cdef enum:
 
 
 @cython.no_gc_clear       # __dealloc__ needs what it refers to
-cdef class Pipeline(Filtering):
+cdef class Pipeline(Punting):
     """The part of a worker that touches packets."""
 
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil:
@@ -350,7 +348,7 @@ cdef class Pipeline(Filtering):
             if a.flags & ADJ_HOLD:
                 outcome = self.triggers.offer_tail(p, self.forwarding.adjacencies.side[nh].hold)
             if outcome != TRIGGER_GONE:
-                self._trigger(p, outcome, waiting)
+                self.trigger(p, outcome, waiting)
                 return
             if a.flags & ADJ_HOLD:
                 # The key was forgotten, so no flush will end the hold.
@@ -363,54 +361,6 @@ cdef class Pipeline(Filtering):
                 self.answer(p, ICMP_UNREACHABLE, 0, 0)
             self.drop(p, p.reason)
         elif p.verdict == VERDICT_TRIGGER:
-            self._trigger(p, self.triggers.offer(p, p.nh), waiting)
+            self.trigger(p, self.triggers.offer(p, p.nh), waiting)
         else:
-            self._punt(p)
-
-    cdef void _trigger(self, packet_t* p, int outcome, uint32_t waiting) noexcept nogil:
-        """Counts a trigger; `waiting` packets were buffered before it was offered."""
-        add_verdict(self._counters, VERDICT_TRIGGER, 1)
-        add_count(self._counters, COUNTER_TRIGGERS_ADMITTED + outcome, 1)
-        if outcome == TRIGGER_ADMITTED:
-            self._events += 1
-        # A buffered packet is captured when it leaves the buffer.
-        if self.capture != NULL and self.triggers.total.enqueued == waiting:
-            self.record_received(
-                p, b"TRIGGER admitted" if outcome == TRIGGER_ADMITTED
-                else b"TRIGGER missed" if outcome == TRIGGER_MISSED else b"TRIGGER discarded")
-
-    cdef void _punt(self, packet_t* p) noexcept nogil:
-        """Hands a packet to the control plane; pings to our addresses are answered here."""
-        cdef punt_t record
-        cdef decap_t d
-        cdef uint8_t* ip = p.data + p.l3
-        cdef uint8_t* data = ip
-        record.ts = p.ts
-        record.len = p.len - p.l3
-        record.source = load_be32(ip + 12)
-        record.destination = load_be32(ip + 16)
-        record.source_port = record.destination_port = 0
-        record.nh = 0
-        record.table = p.table
-        record.verdict = p.verdict
-        if p.verdict != VERDICT_PUNT_LOCAL:
-            memset(&d, 0, sizeof(d))
-            decap(p, self._sessions, self._version.number, &d)
-            record.source_port = d.udp.source
-            record.destination_port = d.udp.destination
-            data = d.datagram
-            record.len = d.udp.payload_len
-            if p.verdict == VERDICT_PUNT_PPP:
-                record.nh = self._sessions.at[p.session].nh
-                record.table = self._sessions.at[p.session].table
-                data = d.ppp
-                record.len = d.ppp_len
-        elif p.proto == PROTO_ICMP and self.echo(p):
-            self.count_punt(p)
-            return
-        if not self._punts.push(&record, data):
-            self.drop(p, REASON_PUNT_FULL)
-            return
-        self._events += 1
-        add_count(self._counters, COUNTER_PUNTED, 1)
-        self.count_punt(p)
+            self.punt(p)

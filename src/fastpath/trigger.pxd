@@ -113,12 +113,11 @@ cdef class TriggerTable:
     cdef uint32_t take(self, uint32_t key, packet_t* into, bint flushed) noexcept nogil
     # Takes the oldest event of a key that is still there; False: there is none.
     cdef bint take_event(self, trigger_event_t* into) noexcept nogil
-    # From now on packets of this key are buffered, as far as the limits go. False: it is gone.
-    cdef bint accept(self, uint64_t key) noexcept nogil
+    # From now on packets of this key are buffered, as far as the limits go (TRIGGER_HOLD), or
+    # discarded (TRIGGER_DISCARD); what is buffered stays. False: the key is gone.
+    cdef bint order(self, uint64_t key, uint8_t state) noexcept nogil
     # Ends a key whose buffer is empty; False if it is not. A key that is gone has ended.
     cdef bint end(self, uint64_t key) noexcept nogil
-    # From now on packets of this key are discarded; what is buffered stays.
-    cdef void refuse(self, uint64_t key) noexcept nogil
     # Whether a key of control still names an entry.
     cdef bint is_live(self, uint64_t key) noexcept nogil
     # Index of the entry that a key of control names; KeyError if it is stale or was never given.

@@ -17,18 +17,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
-from fastpath.trigger_record import TriggerRecord
+from fastpath.trigger_record import COUNTERS, TriggerRecord
 
 cdef enum:
     TABLES = 65536            # values of table_t
     CAPACITY_MAX = 1 << 24
     EVENTS_MAX = 1 << 20
-
-COUNTERS = ("admitted", "buffered", "discarded", "missed",
-            "admitted_unbuffered", "flushed", "dropped")
-"""Counter names by number; the first four are the outcomes of an offered packet."""
-OUTCOMES = COUNTERS[:4]
-"""Names of what `offer_packet` returns."""
 
 
 cdef class TriggerTable:
@@ -136,12 +130,12 @@ cdef class TriggerTable:
         spin_unlock(&self.lock)
         return found
 
-    cdef bint accept(self, uint64_t key) noexcept nogil:
+    cdef bint order(self, uint64_t key, uint8_t state) noexcept nogil:
         cdef bint live
         spin_lock(&self.lock)
         live = self.is_live(key)
         if live:
-            self.entries[<uint32_t> key].state = TRIGGER_HOLD
+            self.entries[<uint32_t> key].state = state
         spin_unlock(&self.lock)
         return live
 
@@ -154,12 +148,6 @@ cdef class TriggerTable:
                 self._remove(<uint32_t> key)
         spin_unlock(&self.lock)
         return empty
-
-    cdef void refuse(self, uint64_t key) noexcept nogil:
-        spin_lock(&self.lock)
-        if self.is_live(key):
-            self.entries[<uint32_t> key].state = TRIGGER_DISCARD
-        spin_unlock(&self.lock)
 
     cdef int _count(self, table_t table, int counter) noexcept nogil:
         self.tables[table].counter[counter] += 1
@@ -307,12 +295,12 @@ cdef class TriggerTable:
     def hold(self, key) -> None:
         """From now on packets of this key are buffered, as far as the limits go."""
         self.index_of(key)
-        self.accept(key)
+        self.order(key, TRIGGER_HOLD)
 
     def discard(self, key) -> None:
         """From now on packets of this key are discarded; what is buffered stays."""
         self.index_of(key)
-        self.refuse(key)
+        self.order(key, TRIGGER_DISCARD)
 
     def forget(self, key) -> int:
         """Drops the buffer and the key: the next packet is a new event. Returns how many were."""
@@ -329,26 +317,15 @@ cdef class TriggerTable:
         if not self.end(key):
             raise ValueError(f"{self.entries[index].buffered} packets are still buffered")
 
-    def forget_glean(self, nh_t glean) -> int:
-        """Forgets all keys of a deleted target; returns how many packets were dropped."""
-        cdef uint32_t index
-        cdef uint32_t dropped = 0
-        spin_lock(&self.lock)
-        for index in range(1, self.used):
-            if self.entries[index].state != TRIGGER_FREE and self.entries[index].glean == glean:
-                dropped += self._remove(index)
-        spin_unlock(&self.lock)
-        return dropped
-
     def set_limits(self, table, packets, octets=TRIGGER_OCTETS_MAX) -> None:
         """How many packets (0..4096, 0: none) and octets (0..65536) a routing table may buffer.
 
         Holds for the next packet; what is buffered already stays. ValueError outside the ranges.
         """
-        if not 0 <= packets <= TRIGGER_PACKETS_MAX:
-            raise ValueError(f"{packets} packets are not in 0..{TRIGGER_PACKETS_MAX}")
-        if not 0 <= octets <= TRIGGER_OCTETS_MAX:
-            raise ValueError(f"{octets} octets are not in 0..{TRIGGER_OCTETS_MAX}")
+        for what, value, most_of_all in (("packets", packets, TRIGGER_PACKETS_MAX),
+                                         ("octets", octets, TRIGGER_OCTETS_MAX)):
+            if not 0 <= value <= most_of_all:
+                raise ValueError(f"{value} {what} are not in 0..{most_of_all}")
         cdef trigger_table_t* limits = &self.tables[_table_index(table)]
         cdef uint32_t most = packets
         cdef uint32_t most_octets = octets
@@ -392,7 +369,8 @@ cdef class TriggerTable:
     # -- packets from Python ---------------------------------------------------------------------
 
     def offer_packet(self, bytes ip_packet, table, nh_t glean, uint64_t ts=0) -> int:
-        """Offers an IP packet that hit `glean`; returns the number of its outcome in OUTCOMES.
+        """Offers an IP packet that hit `glean`; returns the number of its outcome in
+        trigger_record.OUTCOMES.
 
         ValueError if it is no IPv4 or IPv6 header and more.
         """

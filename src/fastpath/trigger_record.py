@@ -1,8 +1,21 @@
-"""What control sees of a trigger: the first packet of a key."""
+"""What control sees of triggers: the first packet of a key, and the names of the counters."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+COUNTERS = (
+    "admitted",
+    "buffered",
+    "discarded",
+    "missed",
+    "admitted_unbuffered",
+    "flushed",
+    "dropped",
+)
+"""Counter names by number; the first four are the outcomes of an offered packet."""
+OUTCOMES = COUNTERS[:4]
+"""Names of what `TriggerTable.offer_packet` returns."""
 
 
 class TriggerRecord(NamedTuple):

@@ -18,7 +18,7 @@ from fastpath.output cimport port_entry_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing
-from fastpath.trigger cimport TriggerTable
+from fastpath.trigger cimport TRIGGER_DISCARD, TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, NH_DROP, nh_t
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
@@ -307,7 +307,7 @@ cdef class Worker(Pipeline):
                 if self.capture != NULL:
                     self.record_received(p, b"TRIGGER dropped")
             elif not order.forget:
-                self.triggers.refuse(order.key)
+                self.triggers.order(order.key, TRIGGER_DISCARD)
                 break
             elif self.triggers.end(order.key):
                 break

@@ -10,7 +10,7 @@ from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_exchange_u32, atomic_load_u32, atomic_store_u32)
 from fastpath.engine cimport Engine
 from fastpath.ring cimport punt_t
-from fastpath.trigger cimport trigger_event_t
+from fastpath.trigger cimport TRIGGER_DISCARD, TRIGGER_HOLD, trigger_event_t
 from fastpath.types cimport DATAGRAM_MAX
 from fastpath.verdict cimport REASON_NONE
 from fastpath.wire cimport store_be32
@@ -130,7 +130,7 @@ cdef int _trigger_hold(fp_engine_t engine, uint64_t key, fp_error_t* error) noex
     cdef bint live
     if slot == NULL:
         return FP_ERROR_CLOSED
-    live = (<Engine>slot.engine).triggers.accept(key)
+    live = (<Engine>slot.engine).triggers.order(key, TRIGGER_HOLD)
     leave(slot)
     return FP_OK if live else _stale(key, error)
 
@@ -142,7 +142,7 @@ cdef int _trigger_discard(fp_engine_t engine, uint64_t key, fp_error_t* error) n
         return FP_ERROR_CLOSED
     live = (<Engine>slot.engine).triggers.is_live(key)
     if live:
-        (<Engine>slot.engine).triggers.refuse(key)
+        (<Engine>slot.engine).triggers.order(key, TRIGGER_DISCARD)
     leave(slot)
     return FP_OK if live else _stale(key, error)
 

@@ -10,8 +10,8 @@
  * Two addresses that the same prefixes cover are one row. A pair of row and column knows the rules
  * whose addresses fit, as a list in order of priority; which of them is the first to fit the
  * service depends only on the services of the list, its pattern, and few patterns are different.
- * Groups of a part are rules with short or long source and destination prefixes: put together, their pairs
- * would multiply. The best answer of all groups and parts is the rule.
+ * Groups of a part are rules with short or long source and destination prefixes: put together,
+ * their pairs would multiply. The best answer of all groups and parts is the rule.
  */
 #ifndef DIALOUT_SIMD_ACL_H
 #define DIALOUT_SIMD_ACL_H

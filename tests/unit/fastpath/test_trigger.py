@@ -181,17 +181,6 @@ def test_finish_ends_a_flushed_key_and_refuses_one_that_is_not():
     assert table.counters()["flushed"] == 1
 
 
-def test_forget_glean_ends_all_keys_of_a_target_and_their_waiting_events():
-    table = TriggerTable()
-    for i in range(5):
-        table.offer_packet(ip4(f"10.0.0.{i}"), 0, GLEAN)
-        table.offer_packet(ip4(f"10.0.1.{i}"), 0, GLEAN + 1)
-    assert table.forget_glean(GLEAN) == 5
-    assert {r.glean for r in table.events()} == {GLEAN + 1}
-    assert table.keys == 5
-    assert table.forget_glean(GLEAN) == 0
-
-
 def test_a_full_event_queue_makes_new_destinations_missed_until_it_is_read():
     table = TriggerTable(events=2)
     outcomes = [table.offer_packet(ip4(f"10.0.0.{i}"), 0, GLEAN) for i in range(4)]

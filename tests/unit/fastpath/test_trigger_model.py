@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trigger_cases import ADMITTED, BUFFERED, DISCARDED, MISSED, ip4
 
-from fastpath.trigger import COUNTERS, OUTCOMES, TriggerTable
+from fastpath.trigger import TriggerTable
+from fastpath.trigger_record import COUNTERS, OUTCOMES
 
 
 class Model:
@@ -103,11 +104,10 @@ class Both:
         self.model.limits[table] = packets, octets
 
     def forget_glean(self, glean: int) -> None:
-        dropped = 0
         for pair in [p for p in self.model.held if p[0] == glean]:
-            self.gone |= {key for key, given in self.given if given == pair}
-            dropped += self.model.forget(pair)
-        assert self.table.forget_glean(glean) == dropped
+            for key in {key for key, given in self.given if given == pair} - self.gone:
+                self.gone.add(key)
+                assert self.table.forget(key) == self.model.forget(pair)
 
     def order(self, name: str, chosen: int) -> None:
         if not self.given:
