@@ -145,16 +145,3 @@ def test_embedding_by_hand_forwards_what_waited_and_what_came():
     assert lines[1] == "flushed: 1 packet"
     assert [line.startswith("sent: 28 octets in 68: 4002") for line in lines[2:4]] == [True, True]
     assert lines[4] == "{'FORWARD': 1, 'TRIGGER': 1}"
-
-
-def test_ten_lines_of_the_readme_run():
-    text = (ROOT / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT / "src")},
-    )
-    assert done.stdout.startswith("(1, 0, 0, 0, 0, 0, 0)")

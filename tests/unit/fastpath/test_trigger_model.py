@@ -105,7 +105,7 @@ class Both:
 
     def forget_glean(self, glean: int) -> None:
         for pair in [p for p in self.model.held if p[0] == glean]:
-            for key in {key for key, given in self.given if given == pair} - self.gone:
+            for key in {key for key, named in self.given if named == pair} - self.gone:
                 self.gone.add(key)
                 assert self.table.forget(key) == self.model.forget(pair)
 
