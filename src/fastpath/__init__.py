@@ -6,7 +6,6 @@ from fastpath.batch import PACKET, Batch, Batches
 from fastpath.engine import Engine, Punt, SessionCounters
 from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
-from fastpath.lpm_multibit import Multibit
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
 from fastpath.ports.pcapng_writer import PcapngWriter
@@ -24,7 +23,6 @@ __all__ = [
     "Chunked",
     "Engine",
     "MemPort",
-    "Multibit",
     "PcapPort",
     "PcapngWriter",
     "PoolPort",

@@ -1,4 +1,4 @@
-# Nodes of a multibit trie: 256 entries each, named by index, in memory whose base never moves.
+# Nodes of a burst trie: 256 entries each, named by index, in memory whose base never moves.
 # Address space is reserved once and made writable as it is needed, so readers keep plain pointers
 # while the trie grows. What only updates need stands apart from what lookups read.
 

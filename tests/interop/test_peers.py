@@ -17,7 +17,8 @@ pytestmark = pytest.mark.interop
 PROGRAM = """
 import numpy as np
 from control.bench.peers import groups_needed, open_peers
-from fastpath.lpm_multibit import Multibit
+from fastpath.lpm_burst import BurstTrie
+from fastpath.lpm_chunk import Chunked
 from fastpath.measure import lookup_all, time_lookups
 
 rng = np.random.default_rng(7)
@@ -36,7 +37,7 @@ for peer in library.peers:
         kept = np.sort(np.unique(both, axis=0, return_index=True)[1])
         addresses, lengths = addresses[kept], lengths[kept]
         nhs = rng.integers(1, 200, len(kept))
-        ours = Multibit(peer.family)
+        ours = (Chunked if peer.family == 4 else BurstTrie)(peer.family)
         ours.load(addresses, lengths, nhs)
         keys = addresses[rng.integers(0, len(kept), 20000)]
         keys = keys ^ rng.integers(0, 256, keys.shape, dtype=np.uint8) % 2

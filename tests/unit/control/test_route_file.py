@@ -18,7 +18,8 @@ from mrt_dump import attributes, peer_index, rib
 
 from control.route_file import RouteFileError, read_routes, save_routes
 from control.routes import Routes, sorted_routes
-from fastpath.lpm_multibit import Multibit
+from fastpath.lpm_burst import BurstTrie
+from fastpath.lpm_chunk import Chunked
 from fastpath.route_columns import NextHops, RouteDataError, address_of
 from fastpath.route_text import TextReader
 
@@ -190,7 +191,7 @@ def test_a_file_that_is_not_there_is_a_system_error(tmp_path):
 def saved(path: Path) -> tuple[Path, dict[str, int]]:
     tables = []
     for family, lines in ((4, list(ROWS)[:4]), (6, list(ROWS)[4:])):
-        table = Multibit(family)
+        table = (Chunked if family == 4 else BurstTrie)(family)
         for prefix in lines:
             table.add_prefix(prefix, ROWS[prefix])
         tables.append(table)
@@ -203,7 +204,7 @@ def test_a_whole_table_is_saved_and_loaded(tmp_path):
     found = read_routes(path)
     assert found.form == "saved"
     assert rows(found) == expected
-    again = Multibit(4)
+    again = Chunked(4)
     again.load(found.routes[4].addresses, found.routes[4].lengths, found.routes[4].nhs)
     assert dict(again.items()) == {p: nh for p, nh in expected.items() if ":" not in p}
     assert os.listdir(tmp_path) == ["table.routes"], "nothing unfinished is left"

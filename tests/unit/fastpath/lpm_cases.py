@@ -12,9 +12,8 @@ import pytest
 from fastpath.lpm import Lpm
 from fastpath.lpm_burst import BurstTrie
 from fastpath.lpm_chunk import Chunked
-from fastpath.lpm_multibit import Multibit
 
-ALGORITHMS = {4: [Chunked, Multibit], 6: [BurstTrie, Multibit]}
+ALGORITHMS = {4: [Chunked], 6: [BurstTrie]}
 """By the family that they work on."""
 
 every_table = pytest.mark.parametrize(

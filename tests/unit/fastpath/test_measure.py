@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from fastpath.lpm_multibit import Multibit
+from fastpath.lpm_chunk import Chunked
 from fastpath.measure import lookup_address, lookup_all, time_lookups
 
 
 @pytest.fixture
 def table():
-    table = Multibit(4)
+    table = Chunked(4)
     table.load(np.array([0x0A000000, 0x0A010000]), [8, 16], [1, 2])
     return table
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fastpath.lpm_chunk import Chunked
-from fastpath.lpm_multibit import Multibit
 from fastpath.measure_changes import Reader, time_changes
 
 HOSTS = np.array([[10, 0, i // 256, i % 256] for i in range(700)], np.uint8)
@@ -14,7 +13,7 @@ LENGTHS = np.full(len(HOSTS), 32)
 NHS = np.arange(1, len(HOSTS) + 1)
 
 
-@pytest.fixture(params=[Chunked, Multibit])
+@pytest.fixture(params=[Chunked])
 def table(request):
     table = request.param(4)
     table.add_prefix("10.0.0.0/8", 9)

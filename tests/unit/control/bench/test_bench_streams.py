@@ -16,7 +16,8 @@ from control.bench.tables import (
     internet_like,
     with_access_routes,
 )
-from fastpath.lpm_multibit import Multibit
+from fastpath.lpm_burst import BurstTrie
+from fastpath.lpm_chunk import Chunked
 
 SIZE = {4: 60_000, 6: 20_000}
 both = pytest.mark.parametrize("family", [4, 6])
@@ -71,7 +72,7 @@ def test_prefixes_are_distinct_sorted_and_without_host_bits(tables, family):
     table = tables[family]
     pairs = [(bytes(a), n) for a, n in zip(table.addresses, table.lengths.tolist(), strict=True)]
     assert pairs == sorted(set(pairs))
-    loaded = Multibit(family)
+    loaded = (Chunked if family == 4 else BurstTrie)(family)
     assert loaded.load(table.addresses, table.lengths, table.nhs) == len(table)
     assert 1 <= table.nhs.min() <= table.nhs.max() <= NEXT_HOPS
 
@@ -107,7 +108,7 @@ def test_a_stream_can_be_repeated_and_has_its_form(tables, family, name):
 @both
 @pytest.mark.parametrize("name", ["routed", "prefix", "zipf", "hot"])
 def test_streams_of_routed_addresses_always_find_a_route(tables, family, name):
-    table = Multibit(family)
+    table = (Chunked if family == 4 else BurstTrie)(family)
     given = tables[family]
     table.load(given.addresses, given.lengths, given.nhs)
     assert np.all(table.lookup_array(keys(name, given, 5000, 5)))
