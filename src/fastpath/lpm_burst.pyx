@@ -264,7 +264,8 @@ cdef class BurstTrie(Lpm):
         return <burst_root_t*> self.fib.version
 
     cdef burst_root_t* _new_root(self) noexcept nogil:
-        return <burst_root_t*> aligned_alloc(64, sizeof(burst_root_t))
+        # C11 7.22.3.1: the size is a multiple of the alignment.
+        return <burst_root_t*> aligned_alloc(64, (sizeof(burst_root_t) + 63) // 64 * 64)
 
     cdef void _keep_spare(self, burst_root_t* root) noexcept nogil:
         free(self.spare)
