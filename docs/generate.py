@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from control.config_keys import ROOT as SECTIONS
-from control.config_keys import Section
+from control.config_section import Section
 from control.dialout.counters import ROWS
 from control.dialout.failure import RESULT_TEXTS, RESULT_VERDICTS
 from control.dialout.session_table import SESSION_TABLE
@@ -180,9 +180,13 @@ def machines() -> str:
 
 
 def field_texts() -> dict[str, dict[str, str]]:
-    """Docstrings of config.py: by class, of each field, and of the class under an empty name."""
+    """Docstrings of the configuration's tree: by class, of each field, and of the class under an
+    empty name."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse((SOURCE / "control/config.py").read_text()).body:
+    trees = (
+        ast.parse((SOURCE / "control" / n).read_text()) for n in ("config.py", "config_sim.py")
+    )
+    for node in (node for tree in trees for node in tree.body):
         if not isinstance(node, ast.ClassDef):
             continue
         texts = found.setdefault(node.name, {"": ast.get_docstring(node) or ""})

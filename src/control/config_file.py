@@ -21,10 +21,11 @@ from typing import Any, Final, cast
 
 from control.config import Config
 from control.config_checks import Entry, check_references
-from control.config_keys import ROOT, Section
+from control.config_keys import ROOT
 from control.config_lines import LineIndex
 from control.config_lines import Path as KeyPath
 from control.config_rules import read_rule_file
+from control.config_section import Section
 from control.config_values import Refused
 from control.errors import ConfigurationError
 

@@ -6,20 +6,16 @@ one value each: references between sections are config_checks.py, files are conf
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from control import config
 from control.config_rules import rule_file, rules
+from control.config_section import Section
+from control.config_sim_keys import SIM
 from control.config_values import (
-    OUTCOMES,
-    Check,
     address,
     addresses,
     boolean,
-    call_outcomes,
-    called_number,
     integer,
     never,
     number,
@@ -28,11 +24,9 @@ from control.config_values import (
     port_url,
     prefix,
     prefixes,
-    radius_reply,
     route_distinguisher,
     some_of,
     text,
-    user_pattern,
 )
 
 _NAME: Final = 63
@@ -41,21 +35,6 @@ _YEAR: Final = 365 * _DAY
 _COUNT: Final = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One table of the file, or each table of an array."""
-
-    make: type
-    keys: Mapping[str, Check] = field(default_factory=dict)
-    secrets: Mapping[str, int] = field(default_factory=dict)
-    """Keys K that may also be given as `K_file`, and their greatest length in octets."""
-    required_secrets: tuple[str, ...] = ()
-    children: Mapping[str, Section] = field(default_factory=dict)
-    array: bool = True
-
-
-_SHARE: Final = number(0, 1)
-_LINE_DELAY: Final = number(0, 60)
 _UDP_PORT: Final = integer(1, 65535)
 _AUTHENTICATION: Final = some_of("chap", "pap")
 
@@ -186,66 +165,7 @@ ROOT: Final = Section(
                 "deny_numbers": number_prefixes(),
             },
         ),
-        "sim": Section(
-            config.Sim,
-            array=False,
-            keys={"seed": integer(0, 2**63 - 1), "drain": number(0, _DAY)},
-            children={
-                "lac": Section(
-                    config.SimLac,
-                    secrets={"secret": 255},
-                    keys={
-                        "address": address(),
-                        "host_name": text(1, 255),
-                        "modems": integer(0, 65535),
-                        "dial_delay": number(0, 3600),
-                        "outcome": one_of(*OUTCOMES),
-                        "outcomes": call_outcomes(),
-                        "result_code": integer(1, 11),
-                        "error_code": integer(0, 8),
-                        "early_data": boolean(),
-                        "new_port": boolean(),
-                        "sequencing": boolean(),
-                        "delay": _LINE_DELAY,
-                        "loss": _SHARE,
-                        "duplicate": _SHARE,
-                        "reorder": _SHARE,
-                        "corrupt": _SHARE,
-                        "jitter": _LINE_DELAY,
-                    },
-                ),
-                "cpe": Section(
-                    config.SimCpe,
-                    secrets={"password": 255, "peer_password": 255},
-                    keys={
-                        "number": called_number(),
-                        "username": text(1, 255),
-                        "authentication": _AUTHENTICATION,
-                        "peer_username": text(0, 255),
-                        "address": address(empty=True),
-                        "echo": boolean(),
-                        "delay": _LINE_DELAY,
-                    },
-                ),
-                "radius": Section(
-                    config.SimRadius,
-                    secrets={"secret": 255},
-                    required_secrets=("secret",),
-                    keys={"address": address(), "port": _UDP_PORT, "delay": _LINE_DELAY},
-                    children={
-                        "users": Section(
-                            config.SimUser,
-                            secrets={"password": 255},
-                            keys={
-                                "name": user_pattern(),
-                                "reply": radius_reply(),
-                                "reject": boolean(),
-                            },
-                        )
-                    },
-                ),
-            },
-        ),
+        "sim": SIM,
     },
 )
 """The whole file."""

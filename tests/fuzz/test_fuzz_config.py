@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from control.config import Config
 from control.config_file import ConfigError, read_config
-from control.config_keys import ROOT, Section
+from control.config_keys import ROOT
+from control.config_section import Section
 
 SECRET = "hunter22"
 

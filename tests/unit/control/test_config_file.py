@@ -10,7 +10,8 @@ from config_bench import WHOLE, errors, one
 
 from control import config
 from control.config_file import read_config
-from control.config_keys import ROOT, Section
+from control.config_keys import ROOT
+from control.config_section import Section
 
 
 def test_empty_file_is_the_defaults(write):

@@ -1,0 +1,122 @@
+"""The simulated other side in the configuration: LACs, sites and RADIUS servers of demo and replay.
+
+Part of the tree in config.py, which says how it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SimLac:
+    """A simulated LAC, its bank of modems and the line to it."""
+
+    address: str
+    """Where it is called."""
+    host_name: str = "lac"
+    """What it shows in its Host Name AVP."""
+    secret: bytes = field(default=b"", repr=False)
+    """Its tunnel secret."""
+    modems: int = 30
+    """Calls at once; one more is answered with CDN 4 (no facilities for now)."""
+    dial_delay: float = 2.0
+    """Seconds from OCRQ to the CPE's answer."""
+    outcome: str = "answer"
+    """What a call meets: `answer`, `busy`, `no-carrier`, `no-dial-tone`, `no-answer`, `reject`,
+    `silent` (OCRQ gets no answer)."""
+    outcomes: tuple[tuple[str, str], ...] = ()
+    """(Called number, outcome) pairs that come before `outcome`; a number may end in `*`, and
+    `reject:RESULT` or `reject:RESULT/ERROR` gives its own codes."""
+    result_code: int = 4
+    """CDN Result Code of `reject`."""
+    error_code: int = 0
+    """CDN Error Code of `reject`."""
+    early_data: bool = False
+    """Let the first PPP frames overtake OCCN."""
+    new_port: bool = False
+    """Answer SCCRQ from another UDP port."""
+    sequencing: bool = False
+    """Require sequence numbers on data messages (AVP 39)."""
+    delay: float = 0.01
+    """One-way delay of the line between us and it, seconds."""
+    loss: float = 0.0
+    """Share of datagrams lost, each way."""
+    duplicate: float = 0.0
+    """Share that arrives twice."""
+    reorder: float = 0.0
+    """Share that is held back until later ones have overtaken it."""
+    corrupt: float = 0.0
+    """Share in which one to three bits are flipped."""
+    jitter: float = 0.0
+    """Up to this much is added to the delay, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimCpe:
+    """A simulated remote site behind the LACs' modems."""
+
+    number: str
+    """The number it is called at; `*` for every other number."""
+    username: str = "cpe"
+    """Its name when we demand authentication."""
+    password: bytes = field(default=b"", repr=False)
+    """Its secret when we demand authentication."""
+    authentication: tuple[str, ...] = ("chap",)
+    """What it demands of us; empty: nothing."""
+    peer_username: str = ""
+    """Name it expects of us."""
+    peer_password: bytes = field(default=b"", repr=False)
+    """Secret it expects of us."""
+    address: str = ""
+    """Its own address; empty: the one it is given."""
+    echo: bool = True
+    """Answer pings, and UDP with the same payload."""
+    delay: float = 0.02
+    """Seconds to an answer (the slow line behind the modem)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimUser:
+    """One entry of the simulated RADIUS server's user table."""
+
+    name: str
+    """User-Name it matches; may end or begin with `*`."""
+    password: bytes = field(default=b"", repr=False)
+    """PAP or CHAP secret it must prove; empty: none is checked."""
+    reply: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Attributes of the Access-Accept: (`Name` or `Name:tag`, value). Empty with `reject`."""
+    reject: bool = False
+    """Answer with Access-Reject."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimRadius:
+    """A simulated RADIUS server."""
+
+    address: str
+    """Where it listens."""
+    port: int = 1812
+    """Its UDP port."""
+    secret: bytes = field(default=b"", repr=False)
+    """Shared secret, which a [[radius.servers]] of the same address and port may borrow."""
+    delay: float = 0.005
+    """Seconds to an answer."""
+    users: tuple[SimUser, ...] = ()
+    """The first that matches answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sim:
+    """The simulated other side of `demo` and `replay`."""
+
+    seed: int = 1
+    """Of every random number; the same seed and input give the same run."""
+    drain: float = 10.0
+    """Virtual seconds that a replay goes on after its last packet."""
+    lac: tuple[SimLac, ...] = ()
+    """Each has its own address and line."""
+    cpe: tuple[SimCpe, ...] = ()
+    """All are reached through every LAC."""
+    radius: tuple[SimRadius, ...] = ()
+    """Each has its own address or port."""

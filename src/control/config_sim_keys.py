@@ -1,0 +1,89 @@
+"""What the [sim] sections may hold: one row a key, as in config_keys.py."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from control import config_sim
+from control.config_section import Section
+from control.config_values import (
+    OUTCOMES,
+    address,
+    boolean,
+    call_outcomes,
+    called_number,
+    integer,
+    number,
+    one_of,
+    radius_reply,
+    some_of,
+    text,
+    user_pattern,
+)
+
+_DAY: Final = 86400
+_SHARE: Final = number(0, 1)
+_LINE_DELAY: Final = number(0, 60)
+_UDP_PORT: Final = integer(1, 65535)
+_AUTHENTICATION: Final = some_of("chap", "pap")
+
+SIM: Final = Section(
+    config_sim.Sim,
+    array=False,
+    keys={"seed": integer(0, 2**63 - 1), "drain": number(0, _DAY)},
+    children={
+        "lac": Section(
+            config_sim.SimLac,
+            secrets={"secret": 255},
+            keys={
+                "address": address(),
+                "host_name": text(1, 255),
+                "modems": integer(0, 65535),
+                "dial_delay": number(0, 3600),
+                "outcome": one_of(*OUTCOMES),
+                "outcomes": call_outcomes(),
+                "result_code": integer(1, 11),
+                "error_code": integer(0, 8),
+                "early_data": boolean(),
+                "new_port": boolean(),
+                "sequencing": boolean(),
+                "delay": _LINE_DELAY,
+                "loss": _SHARE,
+                "duplicate": _SHARE,
+                "reorder": _SHARE,
+                "corrupt": _SHARE,
+                "jitter": _LINE_DELAY,
+            },
+        ),
+        "cpe": Section(
+            config_sim.SimCpe,
+            secrets={"password": 255, "peer_password": 255},
+            keys={
+                "number": called_number(),
+                "username": text(1, 255),
+                "authentication": _AUTHENTICATION,
+                "peer_username": text(0, 255),
+                "address": address(empty=True),
+                "echo": boolean(),
+                "delay": _LINE_DELAY,
+            },
+        ),
+        "radius": Section(
+            config_sim.SimRadius,
+            secrets={"secret": 255},
+            required_secrets=("secret",),
+            keys={"address": address(), "port": _UDP_PORT, "delay": _LINE_DELAY},
+            children={
+                "users": Section(
+                    config_sim.SimUser,
+                    secrets={"password": 255},
+                    keys={
+                        "name": user_pattern(),
+                        "reply": radius_reply(),
+                        "reject": boolean(),
+                    },
+                )
+            },
+        ),
+    },
+)
