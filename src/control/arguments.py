@@ -106,6 +106,12 @@ def parser() -> argparse.ArgumentParser:
         "value and what is allowed.",
     )
     check.add_argument("--config", type=_file, metavar="FILE", required=True)
+    check.add_argument(
+        "--against",
+        type=_file,
+        metavar="RUNNING",
+        help="also print what loading it into a router that runs RUNNING would do",
+    )
     check.add_argument("--json", action="store_true", help="print the errors as JSON")
     _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
     return top

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from control.config import Config
 from control.config_file import ConfigError, read_config
 from control.console import Progress, printable, say
+from control.difference import difference
 from control.exit_codes import CONFIGURATION, FAILED, INTERRUPTED, OK, PEER
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def check(arguments: argparse.Namespace) -> int:
     """`dialout check`."""
     try:
         config = read_config(arguments.config)
+        running = read_config(arguments.against) if arguments.against is not None else None
     except ConfigError as error:
         if not arguments.json:
             raise
@@ -90,14 +92,22 @@ def check(arguments: argparse.Namespace) -> int:
         ]
         print(json.dumps({"ok": False, "errors": problems}, indent=2))
         return CONFIGURATION
+    changes = () if running is None else difference(running, config).changes
     if arguments.json:
-        print(json.dumps({"ok": True, "errors": []}, indent=2))
-    else:
-        print(
-            f"{printable(arguments.config)}: ok: {len(config.virtual_router)} virtual routers, "
-            f"{len(config.target)} targets, {len(config.lac)} LACs, "
-            f"{len(config.radius)} RADIUS groups"
-        )
+        told: Report = {"ok": True, "errors": []}
+        if running is not None:
+            told["changes"] = [change.as_dict() for change in changes]
+        print(json.dumps(told, indent=2))
+        return OK
+    print(
+        f"{printable(arguments.config)}: ok: {len(config.virtual_router)} virtual routers, "
+        f"{len(config.target)} targets, {len(config.lac)} LACs, "
+        f"{len(config.radius)} RADIUS groups"
+    )
+    for change in changes:
+        print(printable(str(change)))
+    if running is not None and not changes:
+        print(f"no difference from {printable(arguments.against)}")
     return OK
 
 

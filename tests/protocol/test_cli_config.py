@@ -253,3 +253,30 @@ def leaks(told: list[bytes], secrets=SECRETS) -> list[tuple[str, int]]:
         for secret in secrets
         if secret.encode() in octets or secret.encode().hex().encode() in octets.lower()
     ]
+
+
+# --- check --against ------------------------------------------------------------------------------
+
+
+def test_check_against_a_running_configuration_prints_what_loading_it_would_do(capsys, path):
+    path.write_text(DEMO_TEXT.replace("[chassis]", "[chassis]\nmax_connecting = 7", 1))
+    result = dialout(capsys, "check", "--config", path, "--against", DEMO)
+    assert result.code == 0
+    assert result.out.splitlines()[1:] == [
+        "~ chassis: max_connecting 512 -> 7: counts at once, sessions stay"
+    ]
+    told = dialout(capsys, "check", "--config", path, "--against", DEMO, "--json").json
+    assert told["changes"] == [
+        {
+            "change": "changed",
+            "section": "chassis",
+            "name": "",
+            "effect": "at_once",
+            "keys": {"max_connecting": ["512", "7"]},
+        }
+    ]
+
+
+def test_check_against_itself_tells_that_there_is_no_difference(capsys):
+    result = dialout(capsys, "check", "--config", DEMO, "--against", DEMO)
+    assert result.out.splitlines()[1:] == [f"no difference from {DEMO}"]
