@@ -57,12 +57,12 @@ def apply(transaction: Transaction, changes: Iterable[Change]) -> None:
 def verify(
     transaction: Transaction, table: int, nh: int, destination: str, foreign: Iterable[str]
 ) -> None:
-    """The trigger's destination must resolve to `nh`, and none of `foreign` may.
+    """`destination`, unless it is empty, must resolve to `nh`, and none of `foreign` may.
 
     `foreign`: addresses of the tunnel itself, which must not lead into it (threat T8). Raises
     RouteDoesNotFit: inside the transaction, so that it is undone.
     """
-    if transaction.resolve(table, destination) != nh:
+    if destination and transaction.resolve(table, destination) != nh:
         raise RouteDoesNotFit("the access route does not cover the trigger's destination")
     for address in foreign:
         if transaction.resolve(table, address) == nh:

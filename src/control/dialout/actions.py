@@ -71,7 +71,6 @@ class Actions:
         self._timers = timers
         self._sessions = sessions
         self._step = step
-        self._attempts = 0
         self._perform = self._table()
 
     def perform(self, action: SessionAction, session: Session, now: float) -> None:
@@ -214,8 +213,7 @@ class Actions:
         services, target = self._services, session.target
         router = target.router.config
         group = services.radius[router.radius]
-        self._attempts += 1
-        session.attempt_id = self._attempts
+        session.attempt_id = services.next_attempt()
         request = DialoutRequest(
             user_name=dialout_user_name(session.destination, target.config.domain, router.rd),
             session_id=services.acct_session_id(session),

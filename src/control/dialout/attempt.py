@@ -16,6 +16,7 @@ from control.dialout.budget import Meter
 from control.dialout.counters import SessionCounter
 from control.dialout.events import CallAnswered, CallFailed, CallPlaced
 from control.dialout.failure import LastFailure, Verdict
+from control.dialout.link_owner import OwnName
 from control.dialout.link_phase import LinkPhase, PhaseEnd, PhaseOutcome
 from control.dialout.services import Services
 from control.dialout.session import Session
@@ -143,7 +144,7 @@ class Attempt:
             )
         )
         try:
-            self._phase = LinkPhase(services, session, self._grant, event, now)
+            self._phase = LinkPhase(services, session, self._own_name(), event, now)
         except DialoutError as error:
             self._end(Outcome.PPP_FAILED, LastFailure(now, "resources", str(error), call.lac))
         else:
@@ -324,6 +325,10 @@ class Attempt:
             reason = f"{end.reason}: {self._last_failure.reason}"
             what = replace(what, reason=reason)
         self._end(Outcome.UNFIT if end.outcome is PhaseOutcome.UNFIT else Outcome.PPP_FAILED, what)
+
+    def _own_name(self) -> OwnName:
+        grant = self._grant
+        return OwnName(grant.ppp_username, grant.ppp_password, grant.answer_protocols)
 
     def _start_limits(self, now: float) -> None:
         profile = self._session.target.profile

@@ -1,7 +1,7 @@
-"""The PPP part of an attempt: data-plane session, link, authentication by RADIUS, access routes.
+"""The PPP part of a call: data-plane session, link, authentication by RADIUS, access routes.
 
-Begins with OCCN (specification 1.10, 1.11) and lasts as long as the call. Knows no call control:
-attempt.py owns the call and reads `outcome`.
+Begins with OCCN (specification 1.10, 1.11) and lasts as long as the call. Knows no call control and
+nothing of dial-out: who owns the call, attempt.py for one, reads `next_outcome`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from control.dialout.events import (
     LinkProgress,
     RadiusAsked,
 )
+from control.dialout.link_owner import LinkOwner, OwnName
 from control.dialout.services import Services
-from control.dialout.session import Session
 from control.errors import DialoutError
 from control.l2tp.events import CallConnected
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
-from control.radius.events import DialoutGrant, SessionGrant
+from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
 from control.rib import ACCESS_DISTANCE, Change
 
@@ -53,14 +53,14 @@ class LinkPhase:
     def __init__(
         self,
         services: Services,
-        session: Session,
-        grant: DialoutGrant,
+        owner: LinkOwner,
+        own_name: OwnName,
         call: CallConnected,
         now: float,
     ) -> None:
         self._services = services
-        self._session = session
-        self._table = session.target.router.config.table
+        self._owner = owner
+        self._table = owner.router.config.table
         self._call = call
         self._outcomes: deque[PhaseEnd] = deque()
         self._requests: dict[tuple[str, int], int] = {}
@@ -68,8 +68,8 @@ class LinkPhase:
         """What RADIUS said of the peer; None until it did."""
         self.network_open = False
         """The access routes are in the FIB."""
-        self._link = services.new_link(self._link_config(grant))
-        profile = session.target.profile
+        self._link = services.new_link(self._link_config(own_name))
+        profile = owner.profile
         self._spec = SessionSpec(
             table=self._table,
             local=call.local,
@@ -85,7 +85,7 @@ class LinkPhase:
         )
         with services.dataplane.transaction() as transaction:
             self.nh: NextHop = transaction.add_session(self._spec)
-        services.adjacencies.add(self.nh, session)
+        services.adjacencies.add(self.nh, owner)
         self._link.open(now)
         self._pump(now)
 
@@ -141,10 +141,9 @@ class LinkPhase:
         self._withdraw(now, delete_adjacency=True)
         self._services.adjacencies.remove(self.nh)
 
-    def _link_config(self, grant: DialoutGrant) -> LinkConfig:
-        target = self._session.target
-        profile = target.profile
-        answer = grant.answer_protocols
+    def _link_config(self, own: OwnName) -> LinkConfig:
+        profile = self._owner.profile
+        answer = own.protocols
         if answer is None:
             # 26-38 absent: the methods the profile uses itself. Never a weaker one (threat T18).
             answer = profile.authentication or ("chap",)
@@ -153,11 +152,11 @@ class LinkPhase:
             want_acfc=profile.acfc,
             want_pfc=profile.pfc,
             authenticate_peer=profile.authentication,
-            answer_protocols=answer if grant.ppp_username else (),
-            username=grant.ppp_username,
-            password=grant.ppp_password,
+            answer_protocols=answer if own.username else (),
+            username=own.username,
+            password=own.password,
             local_name=self._services.chassis.name,
-            local_address=profile.ip_address or target.router.config.local_address,
+            local_address=profile.ip_address or self._owner.router.config.local_address,
             accept_peer_address=profile.accept_peer_address,
             dns=profile.dns,
             echo_interval=profile.echo_interval,
@@ -196,7 +195,7 @@ class LinkPhase:
                 self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
-        mtu = min(event.peer_mru, self._session.target.profile.mru, LARGEST_INNER_PACKET)
+        mtu = min(event.peer_mru, self._owner.profile.mru, LARGEST_INNER_PACKET)
         self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
         self._progress(now, "lcp", f"mtu {mtu}")
 
@@ -212,12 +211,12 @@ class LinkPhase:
             self._spec = spec
 
     def _ask_radius(self, event: ppp.AuthenticationRequested, now: float) -> None:
-        session, services = self._session, self._services
-        group = session.target.router.config.radius
+        owner, services = self._owner, self._services
+        group = owner.router.config.radius
         pap = event.protocol == "pap"
         request = SessionRequest(
             user_name=event.username,
-            session_id=services.acct_session_id(session),
+            session_id=services.acct_session_id(owner),
             password=event.password if pap else None,
             chap_identifier=event.chap_identifier,
             chap_challenge=event.chap_challenge,
@@ -225,8 +224,8 @@ class LinkPhase:
         )
         number = services.radius[group].client.request_session(request, now)
         self._requests[group, number] = event.request
-        services.requests.add((group, number), session)
-        services.timeline.add(RadiusAsked(*session.fact(now), group, "session"))
+        services.requests.add((group, number), owner)
+        services.timeline.add(RadiusAsked(*owner.fact(now), group, "session"))
 
     def _take(self, request: tuple[str, int]) -> int | None:
         self._services.requests.remove(request)
@@ -234,61 +233,59 @@ class LinkPhase:
 
     def _install(self, peer_address: str, now: float) -> None:
         """Access routes, hold and check in one transaction: all of it or nothing."""
-        session = self._session
-        rib = session.target.router.rib
+        owner = self._owner
+        rib = owner.router.rib
         if self.network_open:
             self._withdraw(now, delete_adjacency=False)
         try:
             prefixes = access_route.access_prefixes(
                 self.grant,
                 peer_address,
-                accept_peer_address=session.target.profile.accept_peer_address,
+                accept_peer_address=owner.profile.accept_peer_address,
             )
             if self.grant is not None and self.grant.framed_mtu:
                 mtu = min(self._spec.mtu, self.grant.framed_mtu)
                 self._respecify(replace(self._spec, mtu=mtu), now)
-            found = [
-                rib.add(session.owner, prefix, self.nh, ACCESS_DISTANCE) for prefix in prefixes
-            ]
+            found = [rib.add(owner.owner, prefix, self.nh, ACCESS_DISTANCE) for prefix in prefixes]
             self._commit([change for change in found if change is not None])
         except RouteDoesNotFit as error:
-            rib.remove_owner(session.owner)
+            rib.remove_owner(owner.owner)
             self._outcomes.append(PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)))
         except DialoutError as error:
-            rib.remove_owner(session.owner)
+            rib.remove_owner(owner.owner)
             self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
         else:
             self.network_open = True
             self._services.timeline.add(
-                AccessRouteInstalled(*session.fact(now), rib.prefixes(session.owner), self.nh)
+                AccessRouteInstalled(*owner.fact(now), rib.prefixes(owner.owner), self.nh)
             )
             self._outcomes.append(PhaseEnd(PhaseOutcome.VERIFIED))
 
     def _commit(self, changes: Sequence[Change]) -> None:
-        session = self._session
+        owner = self._owner
         with self._services.dataplane.transaction() as transaction:
             access_route.apply(transaction, changes)
             # A newer session with the same prefix takes the route, not the right to use it.
-            transaction.set_sources(self.nh, session.target.router.rib.prefixes(session.owner))
+            transaction.set_sources(self.nh, owner.router.rib.prefixes(owner.owner))
             wanted = self.grant.filter_id if self.grant is not None else ""
-            classifier = wanted or session.target.profile.classifier
+            classifier = wanted or owner.profile.classifier
             if classifier:
                 transaction.set_filter(self.nh, classifier, both_ways=True)
-            if self._services.chassis.flush_delay and session.key is not None:
-                transaction.hold(self.nh, session.key)
+            if self._services.chassis.flush_delay and owner.key is not None:
+                transaction.hold(self.nh, owner.key)
             access_route.verify(
                 transaction,
                 self._table,
                 self.nh,
-                session.destination,
+                owner.destination,
                 (self._call.peer[0], self._call.local[0]),
             )
 
     def _withdraw(self, now: float, *, delete_adjacency: bool) -> None:
-        session = self._session
-        rib = session.target.router.rib
-        prefixes = rib.prefixes(session.owner)
-        changes = rib.remove_owner(session.owner)
+        owner = self._owner
+        rib = owner.router.rib
+        prefixes = rib.prefixes(owner.owner)
+        changes = rib.remove_owner(owner.owner)
         self.network_open = False
         if prefixes or delete_adjacency:
             with self._services.dataplane.transaction() as transaction:
@@ -298,7 +295,7 @@ class LinkPhase:
                 else:
                     transaction.set_sources(self.nh, ())
         if prefixes:
-            self._services.timeline.add(AccessRouteRemoved(*session.fact(now), prefixes))
+            self._services.timeline.add(AccessRouteRemoved(*owner.fact(now), prefixes))
 
     def _progress(self, now: float, stage: str, detail: str) -> None:
-        self._services.timeline.add(LinkProgress(*self._session.fact(now), stage, detail))
+        self._services.timeline.add(LinkProgress(*self._owner.fact(now), stage, detail))

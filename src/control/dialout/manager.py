@@ -14,6 +14,7 @@ from control.dialout.administration import Administration
 from control.dialout.attempt import Attempt
 from control.dialout.chassis import VirtualRouterState
 from control.dialout.failure import LastFailure
+from control.dialout.link_owner import LinkOwner
 from control.dialout.session import Session
 from control.dialout.session_table import SessionEvent, SessionState
 from control.dialout.steps import WITH_ATTEMPT
@@ -86,6 +87,8 @@ class Manager(Administration):
             self.chassis.stale_events += 1
             return
         session, attempt = found
+        if not isinstance(session, Session):
+            return
         if session.state is S.NONE and isinstance(event, radius.DialoutGranted):
             self._steps.step(session, E.AAA_GRANT, now)
         elif session.state is S.NONE and isinstance(event, radius.Denied):
@@ -151,7 +154,7 @@ class Manager(Administration):
         services, target = self.services, session.target
         table = target.router.config.table
         found = services.adjacencies.find(services.dataplane.resolve(table, session.destination))
-        if found is not None and found[0].state is S.IN_SERVICE:
+        if found is not None and isinstance(found[0], Session) and found[0].state is S.IN_SERVICE:
             return E.AAA_GRANT_REACHABLE, E.AAA_GRANT_REACHABLE.value
         refusal = services.budget.refusal(target.name, grant.number)
         if refusal:
@@ -163,9 +166,9 @@ class Manager(Administration):
             return E.BUDGET_DENIED, "the dial rate is used up and the pending queue is full"
         return E.AAA_GRANT_NO_TOKEN, E.AAA_GRANT_NO_TOKEN.value
 
-    def _owner(self, found: tuple[Session, int] | None) -> Session | None:
+    def _owner(self, found: tuple[LinkOwner, int] | None) -> Session | None:
         """The session, unless that attempt is over: then the event is stale."""
-        if found is not None and found[0].attempt_id == found[1]:
+        if found is not None and isinstance(found[0], Session) and found[0].attempt_id == found[1]:
             return found[0]
         self.chassis.stale_events += 1
         return None

@@ -15,6 +15,7 @@ from control.dataplane import Dataplane, NextHop
 from control.dialout.budget import Budget
 from control.dialout.events import Event
 from control.dialout.lacs import Lacs
+from control.dialout.link_owner import LinkOwner, Owner
 from control.dialout.session import Session
 from control.l2tp import events as l2tp
 from control.ppp import events as ppp
@@ -28,6 +29,7 @@ RETIRED = 1024
 """Keys a directory remembers after their end."""
 
 K = TypeVar("K")
+Who = TypeVar("Who", bound=Owner)
 
 
 class CallControl(Protocol):
@@ -90,18 +92,18 @@ class RadiusGroup:
     client: RadiusClient
 
 
-class Directory(Generic[K]):
-    """Which attempt of which session something outside belongs to."""
+class Directory(Generic[K, Who]):
+    """Which attempt of which owner something outside belongs to."""
 
     def __init__(self) -> None:
-        self._owners: dict[K, tuple[Session, int]] = {}
-        self._retired: dict[K, tuple[Session, int]] = {}
+        self._owners: dict[K, tuple[Who, int]] = {}
+        self._retired: dict[K, tuple[Who, int]] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
 
-    def add(self, key: K, session: Session) -> None:
-        self._owners[key] = (session, session.attempt_id)
+    def add(self, key: K, owner: Who) -> None:
+        self._owners[key] = (owner, owner.attempt_id)
 
     def remove(self, key: K) -> None:
         self._owners.pop(key, None)
@@ -115,8 +117,8 @@ class Directory(Generic[K]):
         if len(self._retired) > RETIRED:
             del self._retired[next(iter(self._retired))]
 
-    def find(self, key: K) -> tuple[Session, int] | None:
-        """The session, and the attempt for which the key was added."""
+    def find(self, key: K) -> tuple[Who, int] | None:
+        """The owner, and the attempt for which the key was added."""
         return self._owners.get(key) or self._retired.get(key)
 
 
@@ -149,12 +151,19 @@ class Services:
     boot: str
     """Differs between two starts of the process: makes Acct-Session-Id unique."""
     timeline: Timeline = field(default_factory=Timeline)
-    calls: Directory[tuple[str, int]] = field(default_factory=Directory)
+    calls: Directory[tuple[str, int], Session] = field(default_factory=Directory)
     """By local address and call handle."""
-    requests: Directory[tuple[str, int]] = field(default_factory=Directory)
+    requests: Directory[tuple[str, int], LinkOwner] = field(default_factory=Directory)
     """By RADIUS group and request."""
-    adjacencies: Directory[NextHop] = field(default_factory=Directory)
+    adjacencies: Directory[NextHop, LinkOwner] = field(default_factory=Directory)
+    attempts: int = 0
+    """Attempts so far, incoming calls among them."""
 
-    def acct_session_id(self, session: Session) -> str:
-        """Acct-Session-Id (RFC 2866 5.5) of a session's present attempt."""
-        return f"{self.boot}{session.attempt_id:08X}"
+    def next_attempt(self) -> int:
+        """A number for an owner's attempt that no other has."""
+        self.attempts += 1
+        return self.attempts
+
+    def acct_session_id(self, owner: Owner) -> str:
+        """Acct-Session-Id (RFC 2866 5.5) of an owner's present attempt."""
+        return f"{self.boot}{owner.attempt_id:08X}"

@@ -12,7 +12,9 @@ from control.dialout.session_table import SessionEvent, SessionState
 from control.radius.events import DialoutGrant
 
 if TYPE_CHECKING:
+    from control.config import Profile
     from control.dialout.attempt import Attempt
+    from control.dialout.chassis import VirtualRouter
     from control.dialout.target import Target
 
 
@@ -45,6 +47,14 @@ class Session:
     last_failure: LastFailure | None = None
     grant: DialoutGrant | None = field(default=None, repr=False)
     """RADIUS's answer, until the attempt that it starts takes it."""
+
+    @property
+    def router(self) -> VirtualRouter:
+        return self.target.router
+
+    @property
+    def profile(self) -> Profile:
+        return self.target.profile
 
     @property
     def owner(self) -> str:
