@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from control.config import Config
+from control.config import Classifier, Config, VirtualRouter
 from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEvent
 from control.errors import ResourceError
-from fastpath.acl import Classifier
+from control.fastpath_filters import Filters
 from fastpath.engine import Engine
-from fastpath.rules import RuleSet
 
 NANOSECONDS = 1_000_000_000
+BUFFERED_OCTETS = 65536
+"""Of trigger packets a virtual router holds (specification 1.6)."""
 
 
 class _Transaction:
@@ -27,10 +29,12 @@ class _Transaction:
         inner: Any,
         tunnel_port: int,
         tables: Mapping[int, int],
-        filters: Mapping[str, int],
+        filters: Filters,
     ) -> None:
         self._inner = inner
         self._filters = filters
+        self._done: list[Callable[[], None]] = []
+        """What the filters' users are told if the transaction succeeds."""
         self._tunnel_port = tunnel_port
         self._tables = tables
 
@@ -61,20 +65,25 @@ class _Transaction:
 
     def delete_adjacency(self, nh: NextHop) -> None:
         self._inner.delete_adjacency(nh)
+        self._done.append(partial(self._filters.release, nh))
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
         self._inner.set_sources(nh, prefixes)
 
     def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
-        if classifier not in self._filters:
-            raise ResourceError(f"there is no [[classifier]] {classifier[:63]!r}")
-        number = self._filters[classifier]
+        number = self._filters.number(classifier)
         self._inner.set_filter(nh, number)
         if both_ways:
             self._inner.set_filter(nh, number, inbound=True)
+        self._done.append(partial(self._filters.use, nh, classifier, both_ways=both_ways))
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._inner.hold(nh, key)
+
+    def committed(self) -> None:
+        """The changes are published."""
+        for tell in self._done:
+            tell()
 
     def resolve(self, table: int, destination: str) -> NextHop:
         nh: int = self._inner.resolve(self._tables[table], destination)
@@ -110,14 +119,15 @@ class FastpathDataplane:
         self,
         engine: Engine,
         tunnel_port: int,
-        tables: Mapping[int, int],
+        tables: dict[int, int],
         now: Callable[[], float],
-        filters: Mapping[str, int] | None = None,
+        filters: Filters | None = None,
     ) -> None:
+        """`tables`: the engine's table by table number, as build_tables returns it."""
         self._engine = engine
         self._tunnel_port = tunnel_port
         self._tables = tables
-        self._filters = {} if filters is None else filters
+        self._filters = Filters(engine) if filters is None else filters
         self._numbers = {index: number for number, index in tables.items()}
         self._now = now
 
@@ -126,7 +136,9 @@ class FastpathDataplane:
         """Raises ResourceError when a table of the engine is full."""
         try:
             with self._engine.transaction() as inner:
-                yield _Transaction(inner, self._tunnel_port, self._tables, self._filters)
+                made = _Transaction(inner, self._tunnel_port, self._tables, self._filters)
+                yield made
+            made.committed()
         except MemoryError as error:
             raise ResourceError(str(error)) from None
 
@@ -181,17 +193,24 @@ class FastpathDataplane:
             for r in self._engine.triggers.events(most)
         ]
 
+    def set_table(self, router: VirtualRouter) -> None:
+        """A virtual router came or has other limits. Raises ResourceError if there is no room."""
+        if router.table in self._tables:
+            limits = (router.max_buffered_triggers, BUFFERED_OCTETS)
+            self._engine.triggers.set_limits(self._tables[router.table], *limits)
+            return
+        try:
+            _add_table(self._engine, self._tables, router)
+        except (MemoryError, ValueError) as error:
+            raise ResourceError(str(error)) from None
+        self._numbers[self._tables[router.table]] = router.table
+
+    def set_classifiers(self, classifiers: Sequence[Classifier]) -> None:
+        """There are these from now on. Raises RuleError or ResourceError, and nothing changes."""
+        self._filters.load(classifiers)
+
     def _now_ns(self) -> int:
         return round(self._now() * NANOSECONDS)
-
-
-def build_filters(engine: Engine, config: Config) -> dict[str, int]:
-    """Compiles the classifiers. Returns the engine's filter by name. RuleError: one is too
-    complex."""
-    return {
-        item.name: engine.filters.add(Classifier(RuleSet.parse(item.rules, name=item.name)))
-        for item in config.classifier
-    }
 
 
 def build_tables(engine: Engine, config: Config) -> dict[int, int]:
@@ -201,13 +220,17 @@ def build_tables(engine: Engine, config: Config) -> dict[int, int]:
     """
     tables: dict[int, int] = {}
     for router in config.virtual_router:
-        tables[router.table] = engine.add_table(router.name, router.local_address or None)
-        engine.triggers.set_limits(tables[router.table], router.max_buffered_triggers, 65536)
+        _add_table(engine, tables, router)
     if not tables:
         tables[0] = engine.add_table("default")
-    with engine.transaction() as t:
-        for router in config.virtual_router:
-            if router.local_address:
-                local = t.add_adjacency("local", tunnel=True)
-                t.add_route(tables[router.table], f"{router.local_address}/32", local)
     return tables
+
+
+def _add_table(engine: Engine, tables: dict[int, int], router: VirtualRouter) -> None:
+    table = engine.add_table(router.name, router.local_address or None)
+    tables[router.table] = table
+    engine.triggers.set_limits(table, router.max_buffered_triggers, BUFFERED_OCTETS)
+    if router.local_address:
+        with engine.transaction() as t:
+            local = t.add_adjacency("local", tunnel=True)
+            t.add_route(table, f"{router.local_address}/32", local)

@@ -17,7 +17,8 @@ import numpy as np
 from control.config import Config, Port
 from control.dialout.events import Event
 from control.errors import ConfigurationError, DialoutError
-from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_filters, build_tables
+from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
+from control.fastpath_filters import Filters
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.sim.clock import VirtualClock
@@ -146,7 +147,7 @@ class Replay:
             self._tunnel_index,
             tables,
             lambda: self.clock.now,
-            build_filters(self.engine, config),
+            Filters(self.engine, config.classifier),
         )
         self.dataplane = dataplane
         self.network = SimNetwork(config.sim, self.clock, self.seed, to_router=self._from_network)

@@ -185,10 +185,17 @@ EDGES = {
     ),
     "control.sim.traffic": ("control.config", "control.errors", "control.sim", "fastpath"),
     "control.config_rules": ("control.config_values", "control.errors", "fastpath.rule_text"),
+    "control.fastpath_filters": (
+        "control.config",
+        "control.dataplane",
+        "control.errors",
+        "fastpath",
+    ),
     "control.fastpath_dataplane": (
         "control.config",
         "control.dataplane",
         "control.errors",
+        "control.fastpath_filters",
         "control.l2tp.events",
         "fastpath",
     ),

@@ -9,7 +9,8 @@ from config_bench import errors
 from control.config import Classifier, Config
 from control.config_file import read_config
 from control.errors import ResourceError
-from control.fastpath_dataplane import FastpathDataplane, build_filters, build_tables
+from control.fastpath_dataplane import FastpathDataplane, build_tables
+from control.fastpath_filters import Filters
 from fastpath import Engine, MemPort
 
 LINE = "@10.0.0.0/8\t192.0.2.1/32\t0 : 65535\t53 : 53\t0x11/0xFF\t0x0000/0x0000\n"
@@ -27,7 +28,7 @@ def test_a_file_gives_the_rules(write, tmp_path, text):
     (read,) = read_config(path).classifier
     assert read.rules == tuple(text.splitlines())
     engine = Engine(adjacencies=16, sessions=2, trigger_keys=8)
-    (number,) = build_filters(engine, Config(classifier=(read,))).values()
+    number = Filters(engine, (read,)).number("web")
     assert len(engine.filters.counts(number)) == len([x for x in read.rules if x[0] != "#"])
 
 
