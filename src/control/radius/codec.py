@@ -1,9 +1,9 @@
-"""RADIUS packets to octets and back: RFC 2865 3 and 5, tags and salt of RFC 2868, the
-Message-Authenticator of RFC 2869 5.14.
+"""Attributes of RADIUS packets to values and back: RFC 2865 5, tags and salt of RFC 2868, hidden
+passwords.
 
-pyrad frames packets, hides User-Passwords and computes authenticators; this file checks everything
-before pyrad sees it and reads the values itself, because pyrad lets lengths inside a salted value
-and tags above 31 pass. It does not know what an attribute means and keeps no state.
+packet.py frames and signs packets; pyrad reads the dictionary and the rarer types of values. Values
+are read here, because pyrad lets lengths inside a salted value and tags above 31 pass. It does not
+know what an attribute means and keeps no state.
 """
 
 from __future__ import annotations
@@ -19,30 +19,32 @@ from typing import Any, Final, Protocol
 
 from pyrad import tools
 from pyrad.dictionary import Dictionary
-from pyrad.packet import AuthPacket, PacketError
 
 from control.errors import DecodeError, LocalProtocolError
+from control.radius.packet import (
+    ACCESS_REQUEST,
+    MESSAGE_AUTHENTICATOR,
+    VENDOR_SPECIFIC,
+    Key,
+    Packet,
+    decode_packet,
+    encode_attribute,
+    sign,
+)
 
-ACCESS_REQUEST: Final = 1
 ACCESS_ACCEPT: Final = 2
 ACCESS_REJECT: Final = 3
 ACCESS_CHALLENGE: Final = 11
 
 Value = int | str | bytes
 
-_HEADER: Final = struct.Struct("!BBH16s")
-_MAXIMUM_LENGTH: Final = 4096
-"""RFC 2865 3."""
 _MAXIMUM_VALUE: Final = 253
 _MAXIMUM_PASSWORD: Final = 128
 """RFC 2865 5.2."""
 _MAXIMUM_TAG: Final = 0x1F
-_VENDOR_SPECIFIC: Final = 26
-_MESSAGE_AUTHENTICATOR: Final = 80
 _FREE_TEXT: Final = "Reply-Message"
 """The only text that is shown and never used: its control characters become spaces."""
 _PYRAD_ERRORS: Final = (
-    PacketError,
     struct.error,
     ValueError,
     TypeError,
@@ -51,7 +53,7 @@ _PYRAD_ERRORS: Final = (
     ArithmeticError,
     AssertionError,
 )
-"""What pyrad raises for values and packets it cannot handle; PacketError is only one of them."""
+"""What pyrad raises for values it cannot handle."""
 
 
 class RandomSource(Protocol):
@@ -103,23 +105,10 @@ def dictionary() -> Any:
     return Dictionary(io.StringIO(text))
 
 
-def check_structure(data: bytes) -> bytes:
-    """The packet without padding behind its Length. RFC 2865 3 and 5.
-
-    Raises DecodeError when the header or the length of an attribute is impossible.
-    """
-    if len(data) < _HEADER.size:
-        raise DecodeError("RADIUS header is cut short", len(data))
-    length = _HEADER.unpack_from(data)[2]
-    if not _HEADER.size <= length <= min(len(data), _MAXIMUM_LENGTH):
-        raise DecodeError(f"RADIUS Length {length} is impossible", 2)
-    at = _HEADER.size
-    while at < length:
-        size = data[at + 1] if at + 1 < length else 0
-        if size < 2 or at + size > length:
-            raise DecodeError(f"RADIUS attribute has the impossible length {size}", at)
-        at += size
-    return bytes(data[:length])
+@cache
+def _definitions() -> dict[Key, Any]:
+    """The dictionary's attributes by their keys in a packet."""
+    return {packet_key(definition): definition for definition in dictionary().attributes.values()}
 
 
 def encode_request(
@@ -129,84 +118,65 @@ def encode_request(
 
     Raises LocalProtocolError, without the value, for one that does not fit its attribute.
     """
-    packet = new_packet(ACCESS_REQUEST, identifier, authenticator, secret)
-    packet.add_message_authenticator()
+    attributes = []
     for name, value in rows:
         definition = dictionary()[name]
         octets = encode_value(definition, value)
         if definition.encrypt == 1:
             if len(octets) > _MAXIMUM_PASSWORD:
                 raise LocalProtocolError(f"{name} has more than {_MAXIMUM_PASSWORD} octets")
-            octets = packet.PwCrypt(octets)
+            padded = (octets or b"\0") + bytes(-len(octets or b"\0") % 16)
+            octets = _chain(padded, b"", authenticator, secret, encrypt=True)
         if not octets:
             raise LocalProtocolError(f"{name} is empty")
-        packet.setdefault(definition.code, []).append(octets)
-    return bytes(packet.RequestPacket())
+        attributes.append(encode_attribute(packet_key(definition), octets))
+    return sign(ACCESS_REQUEST, identifier, authenticator, secret, b"".join(attributes))
 
 
-def encode_reply(packet: Any) -> bytes:
-    """The octets of a pyrad reply. Raises LocalProtocolError if there are too many of them."""
+def encode_reply(packet: Packet) -> bytes:
+    """The octets of a reply. Raises LocalProtocolError if there are too many of them."""
     try:
-        return check_structure(bytes(packet.ReplyPacket()))
-    except (*_PYRAD_ERRORS, DecodeError):
+        return packet.encode_reply()
+    except LocalProtocolError:
         raise LocalProtocolError("the reply does not fit into a packet") from None
 
 
-def new_packet(code: int, identifier: int, authenticator: bytes, secret: bytes) -> Any:
-    """An empty pyrad packet with our dictionary."""
-    return AuthPacket(code, identifier, secret, authenticator, dict=dictionary())
-
-
-def packet_key(definition: Any) -> int | tuple[int, int]:
-    """The key of an attribute in a pyrad packet: its code, with the vendor's before it."""
+def packet_key(definition: Any) -> Key:
+    """The key of an attribute in a packet: its code, with the vendor's before it."""
     if definition.vendor:
         return dictionary().vendors.GetForward(definition.vendor), definition.code
     return int(definition.code)
 
 
-def parse_packet(data: bytes, secret: bytes) -> Any:
-    """A pyrad packet from received octets. Raises DecodeError for any that are not one."""
-    octets = check_structure(data)
-    try:
-        return AuthPacket(secret=secret, dict=dictionary(), packet=octets)
-    except _PYRAD_ERRORS as error:
-        raise DecodeError(f"RADIUS packet cannot be read ({type(error).__name__})", 0) from None
+def parse_packet(data: bytes, secret: bytes) -> Packet:
+    """A packet from received octets. Raises DecodeError for any that are not one."""
+    return decode_packet(data, secret)
 
 
-def is_genuine(reply: Any, identifier: int, authenticator: bytes, secret: bytes) -> bool:
-    """Whether a parsed reply answers this Access-Request and was made with the secret.
-
-    Response Authenticator (RFC 2865 3) and, if present, Message-Authenticator (RFC 2869 5.14).
-    Proxy-State that we never sent, the mark of CVE-2024-3596, is refused by pyrad.
-    """
-    if len(reply.get(_MESSAGE_AUTHENTICATOR, ())) > 1:
-        return False
-    request = new_packet(ACCESS_REQUEST, identifier, authenticator, secret)
-    try:
-        return bool(request.VerifyReply(reply))
-    except _PYRAD_ERRORS:
-        return False
+def is_genuine(reply: Packet, identifier: int, authenticator: bytes, secret: bytes) -> bool:
+    """Whether a reply answers this Access-Request and was made with the secret."""
+    return reply.answers(identifier, authenticator, secret)
 
 
-def has_message_authenticator(packet: Any) -> bool:
-    """Whether a parsed packet carries attribute 80."""
-    return bool(packet.get(_MESSAGE_AUTHENTICATOR))
+def has_message_authenticator(packet: Packet) -> bool:
+    """Whether a packet carries attribute 80."""
+    return bool(packet.get(MESSAGE_AUTHENTICATOR))
 
 
-def decode_reply(packet: Any, request_authenticator: bytes, secret: bytes) -> Reply:
+def decode_reply(packet: Packet, request_authenticator: bytes, secret: bytes) -> Reply:
     """The values of a genuine reply; what cannot be read is a Fault, never an exception."""
     attributes: list[Attribute] = []
     faults: list[Fault] = []
-    names = dictionary().attrindex
+    definitions = _definitions()
 
     def decrypt(octets: bytes) -> bytes:
         return decrypt_salted(octets, request_authenticator, secret)
 
-    for key, values in packet.items():
-        if key == _VENDOR_SPECIFIC:
+    for key, values in packet.values.items():
+        definition = definitions.get(key)
+        if key == VENDOR_SPECIFIC:
             faults.extend(Fault("Vendor-Specific", "is malformed") for _ in values)
-        elif names.HasBackward(key):
-            definition = dictionary()[names.GetBackward(key)]
+        elif definition is not None:
             for octets in values:
                 result = _decode_attribute(definition, octets, decrypt)
                 if isinstance(result, Fault):
@@ -239,6 +209,8 @@ def encode_value(definition: Any, value: Value) -> bytes:
     try:
         if definition.type == "octets":
             octets = value if isinstance(value, bytes) else str(value).encode()
+        elif definition.type == "string" and isinstance(value, str):
+            octets = value.encode()
         elif definition.values.HasForward(value):
             octets = bytes(definition.values.GetForward(value))
         else:
@@ -286,7 +258,8 @@ def _chain(text: bytes, salt: bytes, authenticator: bytes, secret: bytes, encryp
     previous = authenticator + salt
     for at in range(0, len(text), 16):
         key = hashlib.md5(secret + previous, usedforsecurity=False).digest()
-        block = bytes(a ^ b for a, b in zip(text[at : at + 16], key, strict=True))
+        number = int.from_bytes(text[at : at + 16], "big") ^ int.from_bytes(key, "big")
+        block = number.to_bytes(16, "big")
         out += block
         previous = block if encrypt else text[at : at + 16]
     return bytes(out)

@@ -12,12 +12,13 @@ import hmac
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from control.config import SimRadius, SimUser
 from control.errors import DecodeError, LocalProtocolError
 from control.radius import codec
 from control.radius.codec import RandomSource
+from control.radius.packet import ACCESS_REQUEST, Packet
 
 SocketAddress = tuple[str, int]
 
@@ -99,10 +100,8 @@ class SimRadiusServer:
         output, self._output = self._output, []
         return output
 
-    def _is_genuine(self, request: Any) -> bool:
-        if request.code != codec.ACCESS_REQUEST or len(request.get(80, ())) != 1:
-            return False
-        return bool(request.verify_message_authenticator())
+    def _is_genuine(self, request: Packet) -> bool:
+        return request.code == ACCESS_REQUEST and request.is_signed_by_client()
 
     def _forget(self, now: float) -> None:
         # Insertion order is order of time: the delay is the same for all.
@@ -112,8 +111,8 @@ class SimRadiusServer:
                 return
             del self._answers[key]
 
-    def _reply(self, request: Any) -> bytes:
-        name = bytes(request.get(1, [b""])[0]).decode("utf-8", "replace")
+    def _reply(self, request: Packet) -> bytes:
+        name = _first(request, 1).decode("utf-8", "replace")
         user = next((u for u in self._config.users if _matches(u.name, name)), None)
         if user is None:
             return self._reject(request, "no such user")
@@ -126,8 +125,8 @@ class SimRadiusServer:
         except LocalProtocolError as error:
             return self._reject(request, str(error))
 
-    def _accept(self, request: Any, user: SimUser, address: str) -> bytes:
-        reply = request.CreateReply()
+    def _accept(self, request: Packet, user: SimUser, address: str) -> bytes:
+        reply = request.reply(codec.ACCESS_ACCEPT)
         salts: set[bytes] = set()
         for key, text in user.reply:
             definition, tag = codec.find_attribute(key)
@@ -137,18 +136,16 @@ class SimRadiusServer:
                 octets = codec.encrypt_salted(
                     octets, salt, request.authenticator, self._config.secret
                 )
-            values = reply.setdefault(codec.packet_key(definition), [])
-            values.append(codec.encode_tagged(definition, tag, octets))
+            reply.add(codec.packet_key(definition), codec.encode_tagged(definition, tag, octets))
         data = codec.encode_reply(reply)
         self.counters.accepted += 1
         return data
 
-    def _reject(self, request: Any, message: str) -> bytes:
-        reply = request.CreateReply()
-        reply.code = codec.ACCESS_REJECT
-        reply[18] = [message.encode()]
+    def _reject(self, request: Packet, message: str) -> bytes:
+        reply = request.reply(codec.ACCESS_REJECT)
+        reply.add(18, message.encode())
         self.counters.rejected += 1
-        return bytes(reply.ReplyPacket())
+        return reply.encode_reply()
 
     def _salt(self, used: set[bytes]) -> bytes:
         # RFC 2868 3.5: high bit set, unique within a packet.
@@ -172,16 +169,16 @@ def _trigger_address(name: str) -> str:
     return match.group(1) if match else ""
 
 
-def _password_is_right(request: Any, password: bytes) -> bool:
-    hidden = request.get(2, [b""])[0]
+def _password_is_right(request: Packet, password: bytes) -> bool:
+    hidden = _first(request, 2)
     if hidden and len(hidden) % 16 == 0:
         return hmac.compare_digest(
             _reveal(hidden, request.authenticator, request.secret), password.rstrip(b"\0")
         )
-    chap = request.get(3, [b""])[0]
+    chap = _first(request, 3)
     if len(chap) != 17:
         return False
-    challenge = request.get(60, [request.authenticator])[0]
+    challenge = _first(request, 60, request.authenticator)
     digest = hashlib.md5(chap[:1] + password + challenge, usedforsecurity=False).digest()
     return hmac.compare_digest(chap[1:], digest)
 
@@ -195,3 +192,8 @@ def _reveal(hidden: bytes, authenticator: bytes, secret: bytes) -> bytes:
         previous = hidden[at : at + 16]
         clear += bytes(a ^ b for a, b in zip(previous, key, strict=True))
     return bytes(clear.rstrip(b"\0"))
+
+
+def _first(request: Packet, kind: int, default: bytes = b"") -> bytes:
+    values = request.get(kind)
+    return values[0] if values else default
