@@ -45,8 +45,6 @@ class VirtualRouter:
     """MPLS route distinguisher put before the trigger address in User-Name, as `0.0.0.0:65000`."""
     max_buffered_triggers: int = 16
     """Trigger packets held in this virtual router; 64 KiB at the most."""
-    max_targets: int = 16384
-    """Targets of this virtual router."""
     radius: str = ""
     """Name of the [[radius]] group that is asked whom to call."""
     local_address: str = ""
@@ -165,6 +163,8 @@ class RadiusServer:
     """Its UDP port."""
     secret: bytes = field(default=b"", repr=False)
     """Shared secret; may be absent only for a server that [[sim.radius]] simulates."""
+    accounting_port: int = 1813
+    """Its UDP port for accounting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,11 @@ class Radius:
     """Transmissions to one server before the next is tried."""
     timeout: float = 2.0
     """Seconds between two transmissions."""
+    status_server: bool = True
+    """Ask a server that did not answer with Status-Server (RFC 5997) whether it is back; until then
+    it is asked last. Turn it off if the servers do not know Status-Server."""
+    dead_time: float = 60.0
+    """Without status_server: seconds for which a server that did not answer is asked last."""
     require_message_authenticator: bool = True
     """Drop answers without a Message-Authenticator (CVE-2024-3596); it is sent in any case."""
     password_mode: str = "empty"
@@ -186,7 +191,12 @@ class Radius:
     password: bytes = field(default=b"", repr=False)
     """The `configured` one (password or password_file)."""
     accounting: bool = False
-    """Not supported yet: must be false."""
+    """Tell the servers of every call: Start, Interim-Update, Stop, and On and Off of the LNS."""
+    interim_interval: int = 0
+    """Seconds between Interim-Updates, give or take a tenth; 0: as the Access-Accept says
+    (Acct-Interim-Interval), or none."""
+    accounting_queue: int = 16384
+    """Accounting-Requests kept while no server answers; then the oldest are lost, and counted."""
     dynamic_authorization: bool = False
     """Not supported yet: must be false."""
 

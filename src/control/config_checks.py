@@ -3,7 +3,6 @@ prefixes that may be there once, values that exclude each other (specification 1
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,10 +56,10 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_unique(entries.get(section, []), keys, report)
     for group in _groups(entries.get("radius.servers", [])):
         _check_unique(group, ("address", "port"), report)
+        _check_accounting_ports(group, report)
     for section, key, other in _REFERENCES:
         _check_names(entries, section, key, other, report)
     _check_targets_have_radius(entries, report)
-    _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
     for entry in entries.get("radius", []):
@@ -90,6 +89,19 @@ def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
     yield from groups.values()
 
 
+def _check_accounting_ports(group: list[Entry], report: Report) -> None:
+    """A reply is told by the server's address and port: no port may have two uses."""
+    used = {(e.values.get("address"), e.values.get("port")) for e in group}
+    if len(used) < len(group):  # that is told already
+        return
+    for entry in group:
+        at = (entry.values.get("address"), entry.values.get("accounting_port"))
+        if None not in at and at in used:
+            allowed = "must not be another server's, nor the port for authentication"
+            report((*entry.path, "accounting_port"), at[1], allowed)
+        used.add(at)
+
+
 def _check_names(entries: Entries, section: str, key: str, other: str, report: Report) -> None:
     names = {entry.values.get("name") for entry in entries.get(other, [])} - {None}
     known = ", ".join(f'"{name}"' for name in sorted(map(str, names))[:8]) or "none"
@@ -105,14 +117,6 @@ def _check_targets_have_radius(entries: Entries, report: Report) -> None:
     for entry in entries.get("virtual_router", []):
         if entry.values.get("name") in used and entry.values.get("radius") == "":
             report((*entry.path, "radius"), "", "must be the name of a [[radius]]: it has targets")
-
-
-def _check_number_of_targets(entries: Entries, report: Report) -> None:
-    targets = Counter(entry.values.get("virtual_router") for entry in entries.get("target", []))
-    for entry in entries.get("virtual_router", []):
-        most, there = entry.values.get("max_targets"), targets[entry.values.get("name")]
-        if most is not None and there > most:
-            report((*entry.path, "max_targets"), most, f"it has {there} targets")
 
 
 def _check_speeds(entry: Entry, report: Report) -> None:

@@ -16,7 +16,9 @@ from control.config_values import (
     address,
     addresses,
     boolean,
+    host,
     integer,
+    interval,
     never,
     number,
     number_prefixes,
@@ -33,7 +35,6 @@ _NAME: Final = 63
 _DAY: Final = 86400
 _YEAR: Final = 365 * _DAY
 _COUNT: Final = 2**31 - 1
-_SESSIONS: Final = 2**20
 
 
 _UDP_PORT: Final = integer(1, 65535)
@@ -48,9 +49,9 @@ ROOT: Final = Section(
             array=False,
             keys={
                 "name": text(1, _NAME),
-                "max_sessions": integer(1, _SESSIONS),
-                "max_connecting": integer(1, _SESSIONS),
-                "max_pending": integer(0, _SESSIONS),
+                "max_sessions": integer(1, 65536),
+                "max_connecting": integer(1, 65536),
+                "max_pending": integer(0, 65536),
                 "connecting_timer": integer(30, 3600),
                 "dormant_timer": integer(0, 3600),
                 "fail_fast": boolean(),
@@ -64,7 +65,6 @@ ROOT: Final = Section(
                 "table": integer(0, 4095),
                 "rd": route_distinguisher(),
                 "max_buffered_triggers": integer(0, 4096),
-                "max_targets": integer(1, _SESSIONS),
                 "radius": text(0, _NAME),
                 "local_address": address(empty=True),
             },
@@ -76,7 +76,7 @@ ROOT: Final = Section(
                 "virtual_router": text(1, _NAME),
                 "domain": text(1, 63),
                 "profile": text(1, _NAME),
-                "max_sessions": integer(1, _SESSIONS),
+                "max_sessions": integer(1, 65536),
                 "classifier": text(0, _NAME),
             },
         ),
@@ -128,16 +128,24 @@ ROOT: Final = Section(
                 "name": text(1, _NAME),
                 "retries": integer(1, 10),
                 "timeout": number(0.1, 60),
+                "status_server": boolean(),
+                "dead_time": number(0, 3600),
                 "require_message_authenticator": boolean(),
                 "password_mode": one_of("empty", "none", "configured"),
-                "accounting": never(),
+                "accounting": boolean(),
+                "interim_interval": interval(60, _DAY),
+                "accounting_queue": integer(1, 2**20),
                 "dynamic_authorization": never(),
             },
             children={
                 "servers": Section(
                     config.RadiusServer,
                     secrets={"secret": 255},
-                    keys={"address": address(), "port": _UDP_PORT},
+                    keys={
+                        "address": host(),
+                        "port": _UDP_PORT,
+                        "accounting_port": _UDP_PORT,
+                    },
                 )
             },
         ),

@@ -51,6 +51,17 @@ def integer(low: int, high: int) -> Check:
     return Check(f"a whole number from {low} to {high}", parse)
 
 
+def interval(low: int, high: int) -> Check:
+    """Seconds between things that may also be left out."""
+
+    def parse(value: object) -> int:
+        if type(value) is not int or not (value == 0 or low <= value <= high):
+            raise Refused
+        return value
+
+    return Check(f"0, or a whole number from {low} to {high}", parse)
+
+
 def number(low: float, high: float) -> Check:
     def parse(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -107,6 +118,15 @@ def address(*, empty: bool = False) -> Check:
         return "" if empty and value == "" else _host(value)
 
     return Check("the IPv4 address of a host" + (" or empty" if empty else ""), parse)
+
+
+def host() -> Check:
+    def parse(value: object) -> str:
+        if isinstance(value, str) and ":" in value:
+            return _host_ipv6(value)
+        return _host(value)
+
+    return Check("the IPv4 or IPv6 address of a host", parse)
 
 
 def addresses(most: int) -> Check:
@@ -285,3 +305,14 @@ def _host(value: object) -> str:
     if parsed.is_unspecified or parsed.is_multicast or parsed.is_reserved:
         raise Refused
     return value
+
+
+def _host_ipv6(value: str) -> str:
+    """In the form of RFC 5952, so that equal addresses are equal texts."""
+    try:
+        parsed = ipaddress.IPv6Address(value)
+    except ValueError:
+        raise Refused from None
+    if parsed.is_unspecified or parsed.is_multicast or parsed.scope_id is not None:
+        raise Refused
+    return str(parsed)

@@ -166,9 +166,14 @@ class Lns:
 def _client_config(config: config.Config, group: config.Radius, lacs: Lacs) -> ClientConfig:
     address = next((r.local_address for r in config.virtual_router if r.radius == group.name), "")
     return ClientConfig(
-        servers=tuple(ServerConfig(s.address, s.port, s.secret) for s in group.servers),
+        servers=tuple(
+            ServerConfig(s.address, s.port, s.secret, s.accounting_port) for s in group.servers
+        ),
         retries=group.retries,
         timeout=group.timeout,
+        dead_time=group.dead_time,
+        status_server=group.status_server,
+        accounting_queue=group.accounting_queue,
         require_message_authenticator=group.require_message_authenticator,
         nas_identifier=config.chassis.name,
         nas_address=address,

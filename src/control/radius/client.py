@@ -1,22 +1,22 @@
-"""RADIUS client for one group of servers: RFC 2865 2.4, 2.5 and RFC 5080 2.2.1, sans-IO.
+"""RADIUS client for one group of servers: Access-Requests for dial-out and for PPP peers, and
+accounting, sans-IO.
 
-Ordered failover, retransmission, dead servers. A reply counts only if it comes from the address
-and port that were asked, through the socket that asked, with a pending identifier, a right Response
-Authenticator and (unless turned off) a right Message-Authenticator; everything else is counted and
-changes nothing (CVE-2024-3596). It opens no socket: its owner keeps one connected UDP socket for
-each (server, socket number) that the datagrams name.
+What happens on the way to the servers is exchange.py, servers.py and accounting_queue.py; here is
+what is asked and what an answer means. It opens no socket: its owner keeps one connected UDP socket
+for each (server, socket number) that the datagrams name, bound to the datagrams' source.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from control.errors import DecodeError, LocalProtocolError, RemoteProtocolError
-from control.radius import codec
+from control.radius import codec, signed
+from control.radius.accounting import AccountingRequest
+from control.radius.accounting_queue import AccountingQueue
 from control.radius.codec import RandomSource, Reply
 from control.radius.dialout import parse_dialout_grant
 from control.radius.events import (
@@ -25,10 +25,9 @@ from control.radius.events import (
     Event,
     RadiusDatagram,
     SessionGranted,
-    SocketAddress,
     TimedOut,
 )
-from control.radius.identifiers import IdentifierSpace
+from control.radius.exchange import Encode, Exchange, Exchanges, Refused
 from control.radius.requests import (
     DialoutRequest,
     Row,
@@ -37,18 +36,19 @@ from control.radius.requests import (
     nas_rows,
     session_rows,
 )
+from control.radius.servers import Counters, Policy, Server, Servers
 from control.radius.session import parse_session_grant, refusal, reply_message
 
-_JITTER: Final = 0.1
-"""A retransmission comes up to this share earlier or later (RFC 5080 2.2.1)."""
 _ANSWERS: Final = (codec.ACCESS_ACCEPT, codec.ACCESS_REJECT, codec.ACCESS_CHALLENGE)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     address: str
+    """IPv4 or IPv6."""
     port: int = 1812
     secret: bytes = field(default=b"", repr=False)
+    accounting_port: int = 1813
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,82 +60,29 @@ class ClientConfig:
     timeout: float = 2.0
     """Seconds between two transmissions, before jitter."""
     dead_time: float = 60.0
-    """Seconds for which a server that did not answer is tried last."""
+    """Without Status-Server: seconds for which a server that did not answer is tried last."""
+    status_server: bool = True
+    """Ask servers that did not answer with Status-Server whether they are back (RFC 5997)."""
     require_message_authenticator: bool = True
+    accounting_queue: int = 16384
+    """Accounting-Requests kept while no server answers them."""
     nas_identifier: str = ""
     nas_address: str = ""
+    """Our IPv4 address toward servers, for requests that name no other; likewise below."""
+    nas_address_ipv6: str = ""
     require_tunnel_auth: bool = True
     """A LAC without a tunnel secret is not called."""
     known_secret: Callable[[str], bool] = field(default=lambda address: False, repr=False)
     """Whether configuration has a tunnel secret for the LAC with this address, or asks for none."""
 
-
-@dataclass(slots=True)
-class Counters:
-    sent: int = 0
-    """First transmissions to a server."""
-    retransmitted: int = 0
-    accepted: int = 0
-    """Replies that ended a request."""
-    malformed: int = 0
-    unknown: int = 0
-    """Replies to nothing that is pending: wrong source, identifier, or too late."""
-    unexpected: int = 0
-    """Codes that answer no Access-Request."""
-    forged: int = 0
-    """Wrong Response Authenticator or Message-Authenticator."""
-    unsigned: int = 0
-    """Genuine but for the required Message-Authenticator."""
-    ignored_attributes: int = 0
-    given_up: int = 0
-    """Requests that one server did not answer."""
-    no_identifier: int = 0
-    """Requests that one server could not be sent: all its identifiers were pending."""
-
-
-@dataclass(slots=True, eq=False)
-class _Server:
-    config: ServerConfig
-    identifiers: IdentifierSpace
-    dead_until: float = float("-inf")
-    last_reply: float = float("-inf")
-
     @property
-    def address(self) -> SocketAddress:
-        return self.config.address, self.config.port
-
-
-@dataclass(slots=True, eq=False)
-class _Exchange:
-    """A request as one server sees it. It may be answered until the request ends."""
-
-    server: _Server
-    socket: int
-    identifier: int
-    authenticator: bytes
-    datagram: RadiusDatagram = field(repr=False)
-    started: float
-
-    @property
-    def key(self) -> tuple[SocketAddress, int, int]:
-        return self.server.address, self.socket, self.identifier
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    number: int
-    rows: list[Row] = field(repr=False)
-    answer: Callable[[int, Reply], Event] = field(repr=False)
-    waiting: deque[_Server] = field(default_factory=deque, repr=False)
-    """Servers that have not been asked yet."""
-    exchanges: list[_Exchange] = field(default_factory=list, repr=False)
-    transmissions: int = 0
-    """To the server of the last exchange."""
-    deadline: float = 0.0
+    def policy(self) -> Policy:
+        return Policy(self.retries, self.timeout, self.dead_time, self.status_server)
 
 
 class Client:
-    """See the file's first lines. Every request ends with exactly one event, unless cancelled."""
+    """See the file's first lines. Every Access-Request ends with exactly one event, unless
+    cancelled; accounting has none."""
 
     def __init__(self, config: ClientConfig, rng: RandomSource) -> None:
         if not config.servers:
@@ -143,172 +90,157 @@ class Client:
         self.counters = Counters()
         self._config = config
         self._rng = rng
-        self._servers = [_Server(server, IdentifierSpace(rng)) for server in config.servers]
-        self._nas = nas_rows(config.nas_identifier, config.nas_address)
-        self._requests: dict[int, _Request] = {}
-        self._pending: dict[tuple[SocketAddress, int, int], tuple[_Request, _Exchange]] = {}
-        self._timers: list[tuple[float, int]] = []
+        own = (config.nas_address, config.nas_address_ipv6)
+        about_us = signed.encode_attributes(nas_rows(config.nas_identifier, *own))
+        self._servers = Servers(
+            [((s.address, s.port), s.secret) for s in config.servers],
+            config.policy,
+            rng,
+            self.counters,
+            codec.ACCESS_ACCEPT,
+            about_us,
+            require_signature=config.require_message_authenticator,
+        )
+        self._exchanges = Exchanges(self._servers, config.policy, rng, self.counters, self._open)
+        self.accounting = AccountingQueue(
+            [((s.address, s.accounting_port), s.secret) for s in config.servers],
+            config.policy,
+            rng,
+            config.accounting_queue,
+            about_us,
+        )
+        self._accounting_ports = {(s.address, s.accounting_port) for s in config.servers}
+        self._answers: dict[int, Callable[[int, Reply], Event]] = {}
         self._events: deque[Event] = deque()
-        self._output: list[RadiusDatagram] = []
         self._last_number = 0
 
     def request_dialout(self, request: DialoutRequest, now: float) -> int:
         """Ask whom to call; DialoutGranted, Denied or TimedOut will name the returned number."""
-        return self._start(lambda: dialout_rows(request, self._nas), self._dialout_answer, now)
+        return self._start(lambda nas: dialout_rows(request, nas), request, now)
 
     def request_session(self, request: SessionRequest, now: float) -> int:
         """Ask whether the PPP peer is genuine; SessionGranted, Denied or TimedOut will follow."""
-        return self._start(lambda: session_rows(request, self._nas), self._session_answer, now)
+        return self._start(lambda nas: session_rows(request, nas), request, now)
+
+    def account(self, request: AccountingRequest, now: float) -> None:
+        """Tell the servers, as long as it takes. Never raises; what is lost is counted."""
+        sources = self._sources(request.sources)
+        rows = [*nas_rows(self._config.nas_identifier, *sources), *request.rows]
+        self.accounting.add(request, rows, sources, now)
 
     def cancel(self, request: int) -> None:
         """Forget a request without an event. One that has ended is no error."""
-        if request in self._requests:
-            self._end(self._requests[request])
+        self._answers.pop(request, None)
+        self._exchanges.cancel(request)
 
     def receive_datagram(self, datagram: RadiusDatagram, now: float) -> None:
         """A UDP payload; `server` is its source. Never raises; what does not count is counted."""
-        if len(datagram.data) < 2:
-            self.counters.malformed += 1
+        if datagram.server in self._accounting_ports:
+            self.accounting.receive(datagram, now)
             return
-        pending = self._pending.get((datagram.server, datagram.socket, datagram.data[1]))
-        if pending is None:
-            self.counters.unknown += 1
+        if self._servers.receive(datagram.data, datagram.server, datagram.socket, now):
             return
-        request, exchange = pending
-        reply = self._authenticate(datagram.data, exchange)
-        if reply is None:
-            return
-        self.counters.accepted += 1
-        exchange.server.last_reply = now
-        exchange.server.dead_until = float("-inf")
-        self._end(request, self._judge(request, reply))
+        answered = self._exchanges.receive(datagram, now)
+        if answered is not None:
+            number, reply = answered
+            self._events.append(self._judge(number, self._answers.pop(number), reply))
 
     def handle_timer(self, now: float) -> None:
         """Retransmit, ask the next server or give up, whatever is due."""
-        while self._timers and self._timers[0][0] <= now:
-            deadline, number = heapq.heappop(self._timers)
-            request = self._requests.get(number)
-            if request is None or request.deadline != deadline:
-                continue
-            if request.transmissions < self._config.retries:
-                self._transmit(request, now)
-                self.counters.retransmitted += 1
-            else:
-                self._give_up_server(request.exchanges[-1], now)
-                self._ask_next(request, now)
+        self._exchanges.handle_timer(now)
+        self._take_given_up()
+        self._servers.handle_timer(now)
+        self.accounting.handle_timer(now)
 
     def get_timer(self) -> float | None:
-        """Absolute time of the next retransmission, None if nothing is pending."""
-        while self._timers:
-            deadline, number = self._timers[0]
-            request = self._requests.get(number)
-            if request is not None and request.deadline == deadline:
-                return deadline
-            heapq.heappop(self._timers)
-        return None
+        """Absolute time of the next retransmission or probe, None if nothing is pending."""
+        times = (
+            self._exchanges.get_timer(),
+            self._servers.get_timer(),
+            self.accounting.get_timer(),
+        )
+        return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
 
     def datagrams_to_send(self) -> list[RadiusDatagram]:
-        output, self._output = self._output, []
-        return output
+        return [
+            *self._exchanges.datagrams_to_send(),
+            *self._servers.datagrams_to_send(),
+            *self.accounting.datagrams_to_send(),
+        ]
 
     @property
     def pending(self) -> int:
-        """Requests without an answer yet."""
-        return len(self._requests)
+        """Access-Requests without an answer yet."""
+        return len(self._exchanges)
 
     def _start(
         self,
-        rows: Callable[[], list[Row]],
-        answer: Callable[[int, Reply], Event],
+        rows: Callable[[list[Row]], list[Row]],
+        request: DialoutRequest | SessionRequest,
         now: float,
     ) -> int:
         self._last_number += 1
-        request = _Request(self._last_number, [], answer)
-        self._requests[request.number] = request
-        # A dead server keeps its place among the dead: if all are dead, the order is as configured.
-        servers = sorted(self._servers, key=lambda server: server.dead_until > now)
-        request.waiting.extend(servers)
+        number = self._last_number
+        dialout = isinstance(request, DialoutRequest)
+        self._answers[number] = self._dialout_answer if dialout else self._session_answer
+        sources = self._sources(request.sources)
         try:
-            request.rows = rows()
-            self._ask_next(request, now)
+            attributes = rows(nas_rows(self._config.nas_identifier, *sources))
+            self._exchanges.start(number, self._encoder(attributes), sources, now)
         except LocalProtocolError as error:
             # The PPP peer chooses its name and password: one that does not fit must not be able
             # to raise here.
-            self._end(request, Denied(request.number, str(error)))
-        return request.number
+            del self._answers[number]
+            self._events.append(Denied(number, str(error)))
+        self._take_given_up()
+        return number
 
-    def _ask_next(self, request: _Request, now: float) -> None:
-        while request.waiting:
-            server = request.waiting.popleft()
-            place = server.identifiers.take()
-            if place is None:
-                self.counters.no_identifier += 1
-                continue
-            socket, identifier = place
+    def _sources(self, of_request: tuple[str, str]) -> tuple[str, str]:
+        config = self._config
+        return of_request[0] or config.nas_address, of_request[1] or config.nas_address_ipv6
+
+    def _encoder(self, attributes: list[Row]) -> Encode:
+        def encode(identifier: int, server: Server, now: float) -> tuple[bytes, bytes]:
             authenticator = self._rng.randbytes(16)
-            try:
-                data = codec.encode_request(
-                    identifier, authenticator, server.config.secret, request.rows
-                )
-            except LocalProtocolError:
-                server.identifiers.release(socket, identifier)
-                raise
-            datagram = RadiusDatagram(data, server.address, socket)
-            exchange = _Exchange(server, socket, identifier, authenticator, datagram, now)
-            request.exchanges.append(exchange)
-            self._pending[exchange.key] = (request, exchange)
-            request.transmissions = 0
-            self._transmit(request, now)
-            self.counters.sent += 1
-            return
-        self._end(request, TimedOut(request.number))
+            data = codec.encode_request(identifier, authenticator, server.secret, attributes)
+            return authenticator, data
 
-    def _transmit(self, request: _Request, now: float) -> None:
-        self._output.append(request.exchanges[-1].datagram)
-        request.transmissions += 1
-        share = 1 + _JITTER * (2 * self._rng.random() - 1)
-        request.deadline = now + self._config.timeout * share
-        heapq.heappush(self._timers, (request.deadline, request.number))
+        return encode
 
-    def _give_up_server(self, exchange: _Exchange, now: float) -> None:
-        self.counters.given_up += 1
-        # One lost request does not make a server dead that answers others.
-        if exchange.server.last_reply < exchange.started:
-            exchange.server.dead_until = now + self._config.dead_time
+    def _take_given_up(self) -> None:
+        while (number := self._exchanges.next_given_up()) is not None:
+            del self._answers[number]
+            self._events.append(TimedOut(number))
 
-    def _authenticate(self, data: bytes, exchange: _Exchange) -> Reply | None:
-        secret = exchange.server.config.secret
+    def _open(self, data: bytes, exchange: Exchange) -> Reply:
+        secret = exchange.server.secret
         try:
             packet = codec.parse_packet(data, secret)
         except DecodeError:
-            self.counters.malformed += 1
-            return None
+            raise Refused("malformed") from None
         if packet.code not in _ANSWERS:
-            self.counters.unexpected += 1
-            return None
+            raise Refused("unexpected")
         if not codec.is_genuine(packet, exchange.identifier, exchange.authenticator, secret):
-            self.counters.forged += 1
-            return None
+            raise Refused("forged")
         required = self._config.require_message_authenticator
         if required and not codec.has_message_authenticator(packet):
-            self.counters.unsigned += 1
-            return None
+            raise Refused("unsigned")
         return codec.decode_reply(packet, exchange.authenticator, secret)
 
-    def _judge(self, request: _Request, reply: Reply) -> Event:
+    def _judge(self, number: int, answer: Callable[[int, Reply], Event], reply: Reply) -> Event:
         if reply.code != codec.ACCESS_ACCEPT:
             name = "Reject" if reply.code == codec.ACCESS_REJECT else "Challenge"
             reason = f"Access-{name}"
         elif not (reason := refusal(reply)):
             try:
-                return request.answer(request.number, reply)
+                return answer(number, reply)
             except RemoteProtocolError as error:
-                return Denied(request.number, str(error))
+                return Denied(number, str(error))
         message = reply_message(reply)
-        return Denied(request.number, f"{reason}: {message}" if message else reason)
+        return Denied(number, f"{reason}: {message}" if message else reason)
 
     def _dialout_answer(self, number: int, reply: Reply) -> Event:
         grant = parse_dialout_grant(
@@ -323,11 +255,3 @@ class Client:
         grant = parse_session_grant(reply)
         self.counters.ignored_attributes += len(grant.ignored)
         return SessionGranted(number, grant)
-
-    def _end(self, request: _Request, event: Event | None = None) -> None:
-        del self._requests[request.number]
-        for exchange in request.exchanges:
-            del self._pending[exchange.key]
-            exchange.server.identifiers.release(exchange.socket, exchange.identifier)
-        if event is not None:
-            self._events.append(event)

@@ -186,6 +186,7 @@ def decode_reply(packet: Packet, request_authenticator: bytes, secret: bytes) ->
     return Reply(packet.code, tuple(attributes), tuple(faults))
 
 
+@cache
 def find_attribute(key: str) -> tuple[Any, int]:
     """Definition and tag of `Name` or `Name:tag`. Raises LocalProtocolError if there is none."""
     name, colon, tag = key.partition(":")

@@ -15,6 +15,9 @@ class RadiusDatagram:
     server: SocketAddress
     socket: int
     """Which of the client's sockets (source ports): identifiers are unique per (server, socket)."""
+    source: str = ""
+    """Local address of that socket, the same for all its datagrams; empty: any. Of no importance in
+    what was received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,12 +150,19 @@ def sign(
 ) -> bytes:
     """A packet with a Message-Authenticator before its attributes, which closes CVE-2024-3596.
     Raises LocalProtocolError if it is too long."""
-    length = HEADER.size + len(_UNSIGNED) + len(attributes)
-    if length > _MAXIMUM_LENGTH:
-        raise LocalProtocolError(f"a RADIUS packet of {length} octets")
-    data = HEADER.pack(code, identifier, length, authenticator) + _UNSIGNED + attributes
+    data = frame(code, identifier, authenticator, secret, _UNSIGNED + attributes)
     digest = hmac.digest(secret, data, "md5")
     return data[:_SIGNATURE] + digest + data[_SIGNATURE + len(digest) :]
+
+
+def frame(
+    code: int, identifier: int, authenticator: bytes, _secret: bytes, attributes: bytes
+) -> bytes:
+    """A packet that is not signed. Raises LocalProtocolError if it is too long."""
+    length = HEADER.size + len(attributes)
+    if length > _MAXIMUM_LENGTH:
+        raise LocalProtocolError(f"a RADIUS packet of {length} octets")
+    return HEADER.pack(code, identifier, length, authenticator) + attributes
 
 
 def encode_attribute(key: Key, value: bytes) -> bytes:

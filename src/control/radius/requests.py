@@ -30,6 +30,8 @@ class DialoutRequest:
     """`empty`: a User-Password of 16 hidden octets, as RFC 2865 4.1 wants one; `none`: no
     User-Password at all, as JUNOSe; `configured`: `password`."""
     password: bytes = field(default=b"", repr=False)
+    sources: tuple[str, str] = ("", "")
+    """Our addresses toward IPv4 and IPv6 servers; empty: the client's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class SessionRequest:
     """16 octets."""
     called_station_id: str = ""
     calling_station_id: str = ""
+    sources: tuple[str, str] = ("", "")
+    """As in DialoutRequest."""
 
 
 Row = tuple[str, Value]
@@ -82,13 +86,15 @@ def session_rows(request: SessionRequest, nas: list[Row]) -> list[Row]:
     return [*rows, *_common(request.session_id, nas)]
 
 
-def nas_rows(identifier: str, address: str) -> list[Row]:
-    """Who asks (RFC 2865 5.4, 5.32): either or both."""
+def nas_rows(identifier: str, address: str, address_ipv6: str = "") -> list[Row]:
+    """Who asks (RFC 2865 5.4, 5.32; RFC 3162 2.1): at least one of them."""
     rows: list[Row] = []
     if identifier:
         rows.append(("NAS-Identifier", identifier))
     if address:
         rows.append(("NAS-IP-Address", address))
+    if address_ipv6:
+        rows.append(("NAS-IPv6-Address", address_ipv6))
     return rows
 
 

@@ -49,6 +49,11 @@ REFERENCES = [
         ("servers = [", "radius.servers.port", "same address and port"),
     ),
     (
+        'address = "192.0.2.11", secret',
+        'address = "192.0.2.11", accounting_port = 1812, secret',
+        ("servers = [", "radius.servers.accounting_port", "nor the port for authentication"),
+    ),
+    (
         "echo_interval = 10",
         "minimum_bps = 64001",
         ("minimum_bps", "profile.minimum_bps", "maximum_bps"),

@@ -24,6 +24,7 @@ class HalfWay(random.Random):
 
 
 def client(*servers: ServerConfig, rng=None, **more) -> Client:
+    more = {"status_server": False, **more}
     config = ClientConfig(servers or (FIRST,), nas_identifier="lns", **more)
     return Client(config, rng or HalfWay(1))
 

@@ -148,7 +148,7 @@ def test_ignored_attributes_are_counted():
         (lambda r: RadiusDatagram(reply(r).data[:19], r.server, 0), "malformed"),
         (lambda r: RadiusDatagram(reply(r).data[:-1], r.server, 0), "malformed"),
         (lambda r: RadiusDatagram(reply(r).data, ("192.0.2.7", 1812), 0), "unknown"),
-        (lambda r: RadiusDatagram(reply(r).data, ("192.0.2.1", 1813), 0), "unknown"),
+        (lambda r: RadiusDatagram(reply(r).data, ("192.0.2.1", 1814), 0), "unknown"),
         (lambda r: RadiusDatagram(reply(r).data, r.server, 1), "unknown"),
         (lambda r: reply(r, identifier=(r.data[1] + 1) % 256), "unknown"),
         (lambda r: reply(r, code=5), "unexpected"),
@@ -202,7 +202,8 @@ def test_reply_to_an_earlier_request_does_not_answer_a_later_one():
         if later.data[1] == first.data[1]:
             break
     c.receive_datagram(reply(first), 0.5)
-    assert (events(c), c.counters.forged) == ([], 1)
+    c.receive_datagram(reply(first), 0.6)
+    assert (events(c), c.counters.late, c.counters.forged) == ([], 1, 1)
 
 
 def test_ten_thousand_forged_replies_are_not_accepted():

@@ -143,7 +143,7 @@ def test_cancelled_request_has_no_event_and_frees_its_identifier():
     c.cancel(1)
     c.cancel(99)
     c.receive_datagram(reply(request), 0.5)
-    assert (events(c), c.counters.unknown, c.get_timer(), run(c, 60)) == ([], 1, None, [])
+    assert (events(c), c.counters.late, c.get_timer(), run(c, 60)) == ([], 1, None, [])
 
 
 def test_handle_timer_before_anything_is_due_does_nothing():
@@ -175,5 +175,5 @@ def test_secrets_do_not_show_in_repr():
     c = Client(config, random.Random(1))
     c.request_dialout(request, 0.0)
     c.request_session(session, 0.0)
-    inner = repr(list(c._requests.values())) + repr(list(c._pending.values()))
+    inner = repr(list(c._exchanges._requests.values())) + repr(c._exchanges._pending)
     assert "hunter22" not in repr((request, session, config)) + inner
