@@ -32,8 +32,14 @@ class SimLac:
     """CDN Result Code of `reject`."""
     error_code: int = 0
     """CDN Error Code of `reject`."""
+    hold: float = 0.0
+    """Seconds after which the modem of an answered call loses its carrier; 0: never."""
+    port: int = 1701
+    """UDP port at which it is called."""
     early_data: bool = False
     """Let the first PPP frames overtake OCCN."""
+    wrong_order: bool = False
+    """Let OCRP leave behind OCCN."""
     new_port: bool = False
     """Answer SCCRQ from another UDP port."""
     sequencing: bool = False

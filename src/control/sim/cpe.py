@@ -76,15 +76,17 @@ class Line:
         *,
         send: Callable[[bytes], object],
         hang_up: Callable[[str], object],
+        on_open: Callable[[], object] | None = None,
     ) -> None:
         """`send` takes PPP frames to the caller, `hang_up` is called with the reason when this side
-        ends the call. Neither is called after `drop`."""
+        ends the call, `on_open` each time IPCP is Opened. None is called after `drop`."""
         self._site = site
         self._config = site.config
         self._clock = site.clock
         self._counters = site.counters
         self._send = send
         self._hang_up = hang_up
+        self._on_open = on_open
         self._link = Link(site.link_config(), rng)
         self._alarm = Alarm(site.clock, self._ring)
         self._carrier = True
@@ -152,6 +154,8 @@ class Line:
                 case NetworkOpened():
                     self.open = True
                     self._counters.opened += 1
+                    if self._on_open is not None:
+                        self._on_open()
                 case NetworkClosed():
                     self.open = False
                 case LinkClosed():
@@ -236,12 +240,26 @@ class SimCpe:
         self._rng = rng
         self._identification = 0
 
-    def answer(self, *, send: Callable[[bytes], object], hang_up: Callable[[str], object]) -> Line:
-        """Picks up: a line that `start` brings to life. See Line for the two callbacks."""
+    @property
+    def number(self) -> str:
+        return self.config.number
+
+    @property
+    def delay(self) -> float:
+        return self.config.delay
+
+    def answer(
+        self,
+        *,
+        send: Callable[[bytes], object],
+        hang_up: Callable[[str], object],
+        on_open: Callable[[], object] | None = None,
+    ) -> Line:
+        """Picks up: a line that `start` brings to life. See Line for the callbacks."""
         self.counters.calls += 1
         # A generator per call: what one call draws does not depend on the calls beside it.
         rng = random.Random(self._rng.getrandbits(64))
-        return Line(self, rng, send=send, hang_up=hang_up)
+        return Line(self, rng, send=send, hang_up=hang_up, on_open=on_open)
 
     def link_config(self) -> LinkConfig:
         config = self.config

@@ -1,18 +1,18 @@
 """A LAC with a bank of modems that takes outgoing calls as configured (RFC 2661 5.2.2, 7.5.2).
 
-It is a host on UDP port 1701: whole datagrams come in and go out. The control channel is
-control.l2tp, the data header data_header.py, the far side of a modem a Line of cpe.py. Incoming
-calls (ICRQ) are not made.
+It is a host on one UDP port: whole datagrams come in and go out. The control channel is
+control.l2tp, data messages are lac_data.py, the far side of a modem is a Site, mostly one of
+cpe.py. Time is a VirtualClock, which real_time.py keeps at the time of day. Incoming calls (ICRQ)
+are not made.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from control import config as settings
-from control.errors import DecodeError
 from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import (
@@ -24,9 +24,10 @@ from control.l2tp.events import (
     TunnelOpened,
     TunnelParameters,
 )
-from control.sim.clock import Alarm, Scheduled, VirtualClock
-from control.sim.cpe import Line, SimCpe
-from control.sim.data_header import DataHeader, encode, locate
+from control.sim.clock import Alarm, VirtualClock
+from control.sim.lac_call import LacCall, LacCounters, Site
+from control.sim.lac_data import DataChannel
+from control.sim.meter import Meter
 from control.sim.modem import (
     ANSWER,
     CARRIER_LOST,
@@ -41,7 +42,6 @@ from control.sim.modem import (
 )
 from control.sim.quiet import Flow
 
-L2TP_PORT = 1701
 CONTROL_BIT = 0x80
 """The T bit, in the first octet of a message."""
 
@@ -53,101 +53,66 @@ EARLY_DATA_LEAD = 0.05
 """So much earlier than OCCN do the first PPP frames leave with `early_data`, seconds."""
 
 
-@dataclass(slots=True)
-class LacCounters:
-    control_in: int = 0
-    control_out: int = 0
-    control_wrong_port: int = 0
-    """Of those that came in, dropped because their tunnel lives on another port of ours."""
-    data_in: int = 0
-    """Data messages received: those that reached a CPE and the six below."""
-    malformed: int = 0
-    unknown_session: int = 0
-    wrong_peer: int = 0
-    """Not from the address and port that the call belongs to."""
-    wrong_port: int = 0
-    """Data sent to a port that the call does not use."""
-    unsequenced: int = 0
-    """Came without Ns though AVP 39 required it."""
-    late: int = 0
-    """Ns of the past: a duplicate, or overtaken."""
-    missing: int = 0
-    """Gaps in Ns, in messages."""
-    data_out: int = 0
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call from OCRQ to its end."""
-
-    handle: int
-    number: str
-    has_modem: bool = False
-    dialing: Scheduled | None = None
-    site: SimCpe | None = None
-    line: Line | None = None
-    link: CallConnected | None = None
-    ns: int = 0
-    """Of the next message we send."""
-    expected: int = 0
-    """Ns of the next message we receive."""
-    send_ns: bool = False
-
-
 class SimLac:
     """One LAC with one IP address."""
 
     def __init__(
         self,
         config: settings.SimLac,
-        sites: Sequence[SimCpe],
+        sites: Sequence[Site],
         clock: VirtualClock,
         rng: random.Random,
         *,
         send: Callable[[Datagram], object],
+        port: int | None = None,
     ) -> None:
-        """`send` takes UDP datagrams to the network. Raises LocalProtocolError for an outcome that
-        is none."""
+        """`send` takes UDP datagrams to the network; `port` is the other UDP port, if the network
+        has one for it. Raises LocalProtocolError for an outcome that is none."""
         self.config = config
         self.counters = LacCounters()
+        self.meter = Meter(lambda: clock.now)
         self.results: dict[str, int] = {}
         """Calls by what they met: an outcome, `no-facilities`, `unknown-number` or `cancelled`."""
         self.tunnels_opened = 0
         self.bank = modem_bank(config)
-        self.port = rng.randrange(32768, 61000) if config.new_port else L2TP_PORT
+        self.port = config.port
         """From where it sends and where it hears all but the first message of a tunnel."""
+        if config.new_port:
+            self.port = rng.randrange(32768, 61000) if port is None else port
+        self.silent = False
+        """It neither hears nor says anything, but its calls and timers go on."""
         self._sites = sites
         self._clock = clock
         self._send = send
+        self._rng = rng
         self._endpoint = Endpoint(endpoint_config(config), rng)
         self._alarm = Alarm(clock, self._ring)
-        self._calls: dict[int, _Call] = {}
-        self._by_session: dict[int, _Call] = {}
+        self._calls: dict[int, LacCall] = {}
+        self._data = DataChannel(self.port, self.counters, self._transmit)
+        self._held_back: dict[int, list[Datagram]] = {}
+        """OCRP of calls that are being dialed, by handle, with `wrong_order`."""
+
+    @property
+    def calls(self) -> int:
+        """Calls from OCRQ to their end, those that are ignored included."""
+        return len(self._calls)
 
     def receive_datagram(self, data: bytes, source: SocketAddress, port: int) -> None:
         """One UDP payload that arrived at one of our ports. Junk is counted."""
-        if data and data[0] & CONTROL_BIT:
+        if self.silent:
+            self.counters.muted += 1
+        elif data and data[0] & CONTROL_BIT:
             self._receive_control(data, source, port)
         else:
-            self._receive_data(data, source, port)
+            self._data.receive(data, source, port)
 
     def receive_quiet(self, flow: Flow, count: int) -> None:
         """As receive_datagram for `count` data messages of which quiet.py says that nobody answers
         them."""
-        counters = self.counters
-        counters.data_in += count
-        call = self._by_session.get(session_key(flow.tunnel, flow.session))
-        if call is None or call.link is None or call.line is None:
-            counters.unknown_session += count
-        elif flow.source != call.link.peer:
-            counters.wrong_peer += count
-        elif flow.port != self.port:
-            counters.wrong_port += count
-        elif call.link.sequencing_required:
-            counters.unsequenced += count
+        if self.silent:
+            self.counters.muted += count
         else:
-            call.send_ns = False
-            call.line.receive_quiet(count)
+            self._data.receive_quiet(flow, count)
 
     def report(self) -> dict[str, object]:
         """What happened, for the replay's report."""
@@ -161,14 +126,39 @@ class SimLac:
             "control": asdict(self._endpoint.counters),
         }
 
+    # What an operator or a fault does to it
+
+    def retune(self, config: settings.SimLac) -> None:
+        """Other modems, outcomes and delays from now on. Address, port, name, secret and the kind
+        of its tunnels stay. Raises LocalProtocolError for an outcome that is none."""
+        bank = modem_bank(config)
+        bank.in_use = self.bank.in_use
+        self.config, self.bank = config, bank
+
     def shutdown(self) -> None:
-        """Ends every tunnel with StopCCN, result 6."""
+        """Ends every tunnel with StopCCN, result 6; no tunnel is made any more."""
         self._endpoint.shutdown(self._clock.now)
         self._pump()
 
+    def close_tunnels(self) -> None:
+        """StopCCN, result 6, on every tunnel, calls or not; peers may come again."""
+        for tunnel in self._endpoint.tunnels():
+            self._endpoint.close_tunnel(
+                tunnel.tunnel, self._clock.now, result=6, message="shutting down"
+            )
+        self._pump()
+
+    def reboot(self) -> None:
+        """Loses all tunnels and calls without a word, and starts anew."""
+        for handle in list(self._calls):
+            self._forget(handle, "cancelled")
+        self._held_back.clear()
+        self._endpoint = Endpoint(endpoint_config(self.config), self._rng)
+        self._alarm.set(None)
+
     def drop_carriers(self) -> None:
         """All modems lose their carrier at once."""
-        for call in list(self._by_session.values()):
+        for call in list(self._data.calls.values()):
             self._hang_up(call, "carrier lost")
 
     # Control messages and the events they cause
@@ -198,6 +188,7 @@ class SimLac:
                 case CallConnected():
                     self._start_line(event)
                 case CallClosed():
+                    self.meter.ended(event.failure)
                     self._forget(event.call, "cancelled")
                 case TunnelOpened():
                     self.tunnels_opened += 1
@@ -209,12 +200,19 @@ class SimLac:
 
     def _send_control(self, datagram: Datagram) -> None:
         self.counters.control_out += 1
-        self._send(datagram)
+        self._transmit(datagram)
+
+    def _transmit(self, datagram: Datagram) -> None:
+        if self.silent:
+            self.counters.muted += 1
+        else:
+            self._send(datagram)
 
     # Calls
 
     def _take_call(self, event: CallRequested) -> None:
-        call = _Call(event.call, event.request.called_number)
+        call = LacCall(event.call, event.request.called_number, self._clock.now)
+        self.meter.requested()
         self._calls[call.handle] = call
         outcome = self.bank.outcome(call.number)
         call.site = self._site(call.number)
@@ -226,12 +224,21 @@ class SimLac:
             self._refuse(call, "no-facilities", NO_FACILITIES)
         else:
             call.has_modem = True
-            self._endpoint.accept_call(call.handle, self._clock.now)
+            self._accept(call)
             call.dialing = self._clock.call_later(
                 self.config.dial_delay, self._dialed, call, outcome
             )
 
-    def _dialed(self, call: _Call, outcome: Outcome) -> None:
+    def _accept(self, call: LacCall) -> None:
+        if not self.config.wrong_order:
+            self._endpoint.accept_call(call.handle, self._clock.now)
+            return
+        for datagram in self._endpoint.datagrams_to_send():
+            self._send_control(datagram)
+        self._endpoint.accept_call(call.handle, self._clock.now)
+        self._held_back[call.handle] = self._endpoint.datagrams_to_send()
+
+    def _dialed(self, call: LacCall, outcome: Outcome) -> None:
         call.dialing = None
         if outcome.name != ANSWER:
             self._refuse(call, outcome.name, outcome.result)
@@ -246,8 +253,10 @@ class SimLac:
                 sequencing=self.config.sequencing,
             )
             if self.config.early_data:
-                self._delay_occn(call.site.config.delay + EARLY_DATA_LEAD)
+                self._delay_occn(call.site.delay + EARLY_DATA_LEAD)
         self._pump()
+        for datagram in self._held_back.pop(call.handle, ()):
+            self._send_control(datagram)
 
     def _delay_occn(self, lead: float) -> None:
         """The queue holds OCCN and nothing else, as it is emptied after every step."""
@@ -257,103 +266,60 @@ class SimLac:
     def _start_line(self, event: CallConnected) -> None:
         call = self._calls[event.call]
         assert call.site is not None
-        call.link = event
-        call.send_ns = event.sequencing_required
-        self._by_session[session_key(event.tunnel, event.session)] = call
+        self._data.add(call, event)
+        answered = self._clock.now
         call.line = call.site.answer(
-            send=lambda frame: self._send_data(call, frame),
+            send=lambda frame: self._data.transmit(call, frame),
             hang_up=lambda reason: self._hang_up(call, reason),
+            on_open=lambda: self.meter.opened(call.began, answered),
         )
+        if self.config.hold:
+            call.holding = self._clock.call_later(
+                self.config.hold, self._hang_up, call, "long enough"
+            )
         call.line.start()
 
-    def _refuse(self, call: _Call, name: str, result: int, error: int = 0) -> None:
+    def _refuse(self, call: LacCall, name: str, result: int, error: int = 0) -> None:
         self._count(name)
+        self._close(call, result, error, name)
+
+    def _hang_up(self, call: LacCall, reason: str) -> None:
+        self._close(call, CARRIER_LOST, 0, reason)
+        self._pump()
+
+    def _close(self, call: LacCall, result: int, error: int, message: str) -> None:
+        self.meter.refused(result, error)
         self._endpoint.close_call(
-            call.handle, self._clock.now, result=result, error=error, message=name
+            call.handle, self._clock.now, result=result, error=error, message=message
         )
         self._forget(call.handle, None)
-
-    def _hang_up(self, call: _Call, reason: str) -> None:
-        self._endpoint.close_call(call.handle, self._clock.now, result=CARRIER_LOST, message=reason)
-        self._forget(call.handle, None)
-        self._pump()
 
     def _forget(self, handle: int, result: str | None) -> None:
         """The call is over; `result` counts one that was still being dialed."""
         call = self._calls.pop(handle, None)
         if call is None:
             return
+        self._held_back.pop(handle, None)
+        if call.holding is not None:
+            call.holding.cancel()
         if call.dialing is not None:
             call.dialing.cancel()
             if result is not None:
                 self._count(result)
-        if call.link is not None:
-            del self._by_session[session_key(call.link.tunnel, call.link.session)]
+        self._data.remove(call)
         if call.line is not None:
             call.line.drop()
         if call.has_modem:
             self.bank.release()
 
-    def _site(self, number: str) -> SimCpe | None:
+    def _site(self, number: str) -> Site | None:
         for site in self._sites:
-            if number_matches(site.config.number, number):
+            if number_matches(site.number, number):
                 return site
         return None
 
     def _count(self, result: str) -> None:
         self.results[result] = self.results.get(result, 0) + 1
-
-    # Data messages
-
-    def _receive_data(self, data: bytes, source: SocketAddress, port: int) -> None:
-        counters = self.counters
-        counters.data_in += 1
-        try:
-            tunnel, session, ns, start, end = locate(data)
-        except DecodeError:
-            counters.malformed += 1
-            return
-        call = self._by_session.get(session_key(tunnel, session))
-        if call is None or call.link is None or call.line is None:
-            counters.unknown_session += 1
-        elif source != call.link.peer:
-            counters.wrong_peer += 1
-        elif port != self.port:
-            counters.wrong_port += 1
-        elif (ns is None and not call.link.sequencing_required) or self._in_sequence(call, ns):
-            if ns is None:
-                call.send_ns = False
-            call.line.receive_frame(data[start:end])
-
-    def _in_sequence(self, call: _Call, ns: int | None) -> bool:
-        """Whether a data message may be delivered (RFC 2661 5.4)."""
-        if ns is None:
-            self.counters.unsequenced += 1
-            return False
-        # The peer numbers its messages: so do we, whoever began (RFC 2661 5.4).
-        call.send_ns = True
-        ahead = (ns - call.expected) & 0xFFFF
-        if ahead >= 0x8000:
-            self.counters.late += 1
-            return False
-        self.counters.missing += ahead
-        call.expected = (ns + 1) & 0xFFFF
-        return True
-
-    def _send_data(self, call: _Call, frame: bytes) -> None:
-        link = call.link
-        assert link is not None
-        ns = None
-        if call.send_ns:
-            ns = call.ns
-            call.ns = (ns + 1) & 0xFFFF
-        header = DataHeader(link.peer_tunnel, link.peer_session, ns, has_length=True)
-        self.counters.data_out += 1
-        self._send(Datagram(encode(header, frame), link.local, link.peer))
-
-
-def session_key(tunnel: int, session: int) -> int:
-    return tunnel << 16 | session
 
 
 def modem_bank(config: settings.SimLac) -> ModemBank:
@@ -366,7 +332,7 @@ def modem_bank(config: settings.SimLac) -> ModemBank:
 def endpoint_config(config: settings.SimLac) -> EndpointConfig:
     """A LAC that lets every LNS in which knows its secret, or every one if it has none."""
     policy = TunnelParameters(
-        local=(config.address, L2TP_PORT),
+        local=(config.address, config.port),
         peer=("", 0),
         host_name=config.host_name,
         secret=config.secret,

@@ -19,7 +19,7 @@ from control.sim import host, quiet
 from control.sim.batch import Batch
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.cpe import SimCpe
-from control.sim.lac import L2TP_PORT, SimLac
+from control.sim.lac import SimLac
 from control.sim.link import Direction, Impairment, Link
 from control.sim.quiet import Array, Flow
 
@@ -99,7 +99,7 @@ class LacHost:
             self._count_refused(packet)
             return
         port = packet[start - 6] << 8 | packet[start - 5]
-        if port != L2TP_PORT and port != self.lac.port:
+        if port != self.lac.config.port and port != self.lac.port:
             self.counters.closed_port += 1
             return
         source = host.format_address(packet[12:16]), packet[start - 8] << 8 | packet[start - 7]
@@ -107,7 +107,7 @@ class LacHost:
 
     def receive_quiet(self, flow: Flow, count: int) -> None:
         """`count` packets of which quiet.py says that nobody answers them."""
-        if flow.port != L2TP_PORT and flow.port != self.lac.port:
+        if flow.port != self.lac.config.port and flow.port != self.lac.port:
             self.counters.closed_port += count
         else:
             self.lac.receive_quiet(flow, count)
