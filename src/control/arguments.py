@@ -29,6 +29,12 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
+SIMULATORS: Final = ("lac", "radius")
+"""What `dialout sim` can run."""
+
+MAXIMUM_SECONDS: Final = 31 * 86400
+"""Longest --duration."""
+
 MAXIMUM: Final = 2**63 - 1
 """Largest number that --limit and --seed take, and `seed` in a configuration."""
 
@@ -52,7 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments. Raises SystemExit after --help, --version and what cannot be meant."""
     top = parser()
     arguments = top.parse_args(argv)
-    if arguments.command in ("replay", "bench"):
+    if arguments.command in ("replay", "bench", "sim"):
         _refuse_overwriting(top, arguments)
     return arguments
 
@@ -113,8 +119,34 @@ def parser() -> argparse.ArgumentParser:
         help="also print what loading it into a router that runs RUNNING would do",
     )
     check.add_argument("--json", action="store_true", help="print the errors as JSON")
+    _add_sim(commands)
     _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
     return top
+
+
+def _add_sim(commands: Any) -> None:
+    sim = commands.add_parser(
+        "sim",
+        help="run simulated LACs and RADIUS servers for an LNS under test",
+        description="Runs the [[sim.lac]] and [[sim.radius]] of a configuration on real sockets,\n"
+        "with the [[sim.cpe]] behind the LACs' modems, until Ctrl-C or the end of the\n"
+        "duration. Then it prints calls per second, times to set them up and results.",
+    )
+    sim.add_argument(
+        "parts",
+        nargs="+",
+        choices=SIMULATORS,
+        metavar="PART",
+        help=f"any of {', '.join(SIMULATORS)}",
+    )
+    sim.add_argument("--config", type=_file, metavar="FILE", required=True)
+    sim.add_argument(
+        "--duration", type=_seconds, metavar="SECONDS", help="end by itself; default: never"
+    )
+    sim.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
+    sim.add_argument("--report", type=_file, metavar="REPORT.json", help="machine-readable report")
+    sim.add_argument("--json", action="store_true", help="print the report on standard output")
+    sim.add_argument("-q", "--quiet", action="store_true", help="errors only")
 
 
 _BENCH: Final[dict[str, Any]] = {
@@ -184,12 +216,25 @@ def _number(text: str) -> int:
     return value
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= MAXIMUM_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be seconds above 0, up to {MAXIMUM_SECONDS}")
+    return value
+
+
 def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """No output may be a file that is read, or the other output."""
     if arguments.command == "bench":
         inputs = [("the table", arguments.table), ("the trace", arguments.trace)]
         inputs.append(("the rules", arguments.rules))
         outputs = [("--plot", arguments.plot)]
+    elif arguments.command == "sim":
+        inputs = [("the configuration", arguments.config)]
+        outputs = [("--report", arguments.report)]
     else:
         inputs = [("an input", path) for path in arguments.captures]
         inputs.append(("the configuration", arguments.config))

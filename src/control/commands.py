@@ -15,6 +15,7 @@ from control.config import Config
 from control.config_file import ConfigError, read_config
 from control.console import Progress, printable, say
 from control.difference import difference
+from control.errors import ConfigurationError
 from control.exit_codes import CONFIGURATION, FAILED, INTERRUPTED, OK, PEER
 
 if TYPE_CHECKING:
@@ -108,6 +109,33 @@ def check(arguments: argparse.Namespace) -> int:
         print(printable(str(change)))
     if running is not None and not changes:
         print(f"no difference from {printable(arguments.against)}")
+    return OK
+
+
+def sim(arguments: argparse.Namespace) -> int:
+    """`dialout sim`. Ends by a signal are no errors: that is how a server ends."""
+    from control.sim import run as simulators
+
+    config = read_config(arguments.config).sim
+    for part in arguments.parts:
+        if not getattr(config, part):
+            raise ConfigurationError(f"{arguments.config}: there is no [[sim.{part}]] to run")
+    told = not arguments.quiet and not arguments.json
+    with _opened(arguments.report) as file:
+        data = simulators.run(
+            config,
+            arguments.parts,
+            duration=arguments.duration,
+            seed=arguments.seed,
+            tell=lambda line: print(line, flush=True) if told else None,
+        )
+        text = json.dumps(data, indent=1) + "\n"
+        if file is not None:
+            file.write(text)
+    if arguments.json:
+        print(text, end="")
+    elif told:
+        print("\n".join(simulators.summary(data)))
     return OK
 
 
@@ -250,5 +278,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay,
     "demo": demo,
     "check": check,
+    "sim": sim,
     "bench": bench,
 }

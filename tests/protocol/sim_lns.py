@@ -84,13 +84,25 @@ class Lns:
         seed: int = 1,
         site_secret: bytes = b"site secret",
     ) -> None:
-        self.clock = VirtualClock()
+        clock = VirtualClock()
         lac = lac or settings.SimLac(LAC, secret=SECRET)
         self.network = SimNetwork(
-            settings.Sim(lac=(lac,), cpe=(cpe,)), self.clock, seed, to_router=self.receive_packet
+            settings.Sim(lac=(lac,), cpe=(cpe,)), clock, seed, to_router=self.receive_packet
         )
         self.lac = self.network.lac(LAC)
         self.site = self.network.sites[0]
+        self._begin(clock, LNS, (LAC, 1701), ppp_config, seed, site_secret)
+
+    def _begin(
+        self,
+        clock: VirtualClock,
+        local: tuple[str, int],
+        peer: tuple[str, int],
+        ppp_config: LinkConfig,
+        seed: int,
+        site_secret: bytes,
+    ) -> None:
+        self.clock, self.local, self.peer = clock, local, peer
         self.rng = random.Random(f"test lns {seed}")
         self.endpoint = Endpoint(EndpointConfig(role="lns", host_name="lns"), self.rng)
         self.alarm = Alarm(self.clock, self.ring)
@@ -102,7 +114,7 @@ class Lns:
         self.junk = 0
 
     def place(self, number: str = NUMBER) -> Session:
-        tunnel = l2tp.TunnelParameters(LNS, (LAC, 1701), "lns", secret=SECRET)
+        tunnel = l2tp.TunnelParameters(self.local, self.peer, "lns", secret=SECRET)
         request = l2tp.OutgoingCall(number)
         call = self.endpoint.place_call(tunnel, request, self.clock.now)
         session = self.sessions[call] = Session(call)
@@ -139,17 +151,20 @@ class Lns:
             # Two flipped bits can leave a checksum as it was.
             self.junk += 1
             return
-        if udp.payload[0] & 0x80:
-            self.endpoint.receive_datagram(udp.payload, LNS, udp.source, self.clock.now)
+        self.receive_datagram(udp.payload, udp.source)
+
+    def receive_datagram(self, payload: bytes, source: tuple[str, int]) -> None:
+        if payload[0] & 0x80:
+            self.endpoint.receive_datagram(payload, self.local, source, self.clock.now)
             self.pump()
             return
-        header, frame = decode(udp.payload)
+        header, frame = decode(payload)
         session = self.by_ids.get((header.tunnel, header.session))
         if session is None:
             self.junk += 1
             return
         assert session.connected is not None
-        assert udp.source == session.connected.peer
+        assert source == session.connected.peer
         session.headers.append(header)
         self.receive_frame(session, frame)
 

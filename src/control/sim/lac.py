@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from struct import pack
 
 from control import config as settings
 from control.l2tp.config import EndpointConfig
@@ -44,6 +45,12 @@ from control.sim.quiet import Flow
 
 CONTROL_BIT = 0x80
 """The T bit, in the first octet of a message."""
+
+PEER_IDS = slice(4, 8)
+MESSAGE_TYPE = slice(18, 20)
+OCCN = b"\x00\x09"
+"""Where a control message has the receiver's tunnel and session id, and its type (RFC 2661 3.1,
+4.4.1)."""
 
 SYNCHRONOUS = 1
 BOTH = 3
@@ -89,6 +96,8 @@ class SimLac:
         self._alarm = Alarm(clock, self._ring)
         self._calls: dict[int, LacCall] = {}
         self._data = DataChannel(self.port, self.counters, self._transmit)
+        self._waiting: dict[bytes, LacCall] = {}
+        """Calls whose OCCN did not leave yet, by the peer's tunnel and session id."""
         self._held_back: dict[int, list[Datagram]] = {}
         """OCRP of calls that are being dialed, by handle, with `wrong_order`."""
 
@@ -152,7 +161,6 @@ class SimLac:
         """Loses all tunnels and calls without a word, and starts anew."""
         for handle in list(self._calls):
             self._forget(handle, "cancelled")
-        self._held_back.clear()
         self._endpoint = Endpoint(endpoint_config(self.config), self._rng)
         self._alarm.set(None)
 
@@ -186,7 +194,7 @@ class SimLac:
                 case CallRequested():
                     self._take_call(event)
                 case CallConnected():
-                    self._start_line(event)
+                    self._answered(event)
                 case CallClosed():
                     self.meter.ended(event.failure)
                     self._forget(event.call, "cancelled")
@@ -201,6 +209,10 @@ class SimLac:
     def _send_control(self, datagram: Datagram) -> None:
         self.counters.control_out += 1
         self._transmit(datagram)
+        if self._waiting and datagram.data[MESSAGE_TYPE] == OCCN:
+            call = self._waiting.pop(datagram.data[PEER_IDS], None)
+            if call is not None:
+                self._start_line(call)
 
     def _transmit(self, datagram: Datagram) -> None:
         if self.silent:
@@ -263,10 +275,17 @@ class SimLac:
         for datagram in self._endpoint.datagrams_to_send():
             self._clock.call_later(lead, self._send_control, datagram)
 
-    def _start_line(self, event: CallConnected) -> None:
+    def _answered(self, event: CallConnected) -> None:
         call = self._calls[event.call]
-        assert call.site is not None
         self._data.add(call, event)
+        if self.config.early_data:
+            self._start_line(call)
+        else:
+            # The channel's window may hold OCCN back, and PPP must not overtake it.
+            self._waiting[pack("!HH", event.peer_tunnel, event.peer_session)] = call
+
+    def _start_line(self, call: LacCall) -> None:
+        assert call.site is not None
         answered = self._clock.now
         call.line = call.site.answer(
             send=lambda frame: self._data.transmit(call, frame),
@@ -306,6 +325,8 @@ class SimLac:
             call.dialing.cancel()
             if result is not None:
                 self._count(result)
+        if call.link is not None:
+            self._waiting.pop(pack("!HH", call.link.peer_tunnel, call.link.peer_session), None)
         self._data.remove(call)
         if call.line is not None:
             call.line.drop()

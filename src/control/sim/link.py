@@ -14,7 +14,8 @@ from enum import Enum
 from control.errors import LocalProtocolError
 from control.sim.clock import Serials, Times, VirtualClock
 
-Deliver = Callable[[bytes], object]
+Deliver = Callable[..., object]
+"""Takes the datagram, and behind it what else was given to `send` with it."""
 
 MINIMUM_HOLD = 0.001
 """A datagram to be overtaken is held back at least this long, seconds."""
@@ -77,15 +78,21 @@ class Lane:
         self._random = random.Random(seed)
         self._perfect = impairment == Impairment(delay=impairment.delay)
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, *beside: object) -> None:
+        """`beside` arrives with the payload as it is, such as addresses."""
         counters = self.counters
         counters.sent += 1
         counters.octets += len(payload)
         if self._perfect:
             clock = self._clock
-            clock.call_at(clock.now + self._impairment.delay, self._arrive, payload)
+            clock.call_at(clock.now + self._impairment.delay, self._arrive, payload, *beside)
         else:
-            self._send_impaired(payload)
+            self._send_impaired(payload, beside)
+
+    def impair(self, impairment: Impairment) -> None:
+        """What happens from now on; what is on its way arrives as it would have."""
+        self._impairment = impairment
+        self._perfect = impairment == Impairment(delay=impairment.delay)
 
     @property
     def delay(self) -> float:
@@ -112,7 +119,7 @@ class Lane:
 
         self._clock.call_train(arrivals, serials, arrive)
 
-    def _send_impaired(self, payload: bytes) -> None:
+    def _send_impaired(self, payload: bytes, beside: tuple[object, ...]) -> None:
         """Draws for everything whatever the outcome, so that the fate of one datagram does not
         shift the numbers of the next."""
         lane, draw = self._impairment, self._random.random
@@ -132,14 +139,14 @@ class Lane:
         if corrupted and payload:
             self.counters.corrupted += 1
             payload = flip_bits(payload, flips)
-        self._clock.call_later(delays[0], self._arrive, payload)
+        self._clock.call_later(delays[0], self._arrive, payload, *beside)
         if doubled:
             self.counters.duplicated += 1
-            self._clock.call_later(delays[1], self._arrive, payload)
+            self._clock.call_later(delays[1], self._arrive, payload, *beside)
 
-    def _arrive(self, payload: bytes) -> None:
+    def _arrive(self, payload: bytes, *beside: object) -> None:
         self.counters.delivered += 1
-        self._deliver(payload)
+        self._deliver(payload, *beside)
 
 
 class Link:

@@ -1,0 +1,259 @@
+"""The simulators on real sockets: LacServer and RadiusServer, and Simulators, which runs those of a
+configuration side by side in one asyncio loop.
+
+For tests of any LNS, ours or another. Sites are behind the LACs' modems as in a replay; what a line
+does to datagrams (delay, loss, order) it does to UDP payloads here, so a flipped bit arrives in a
+datagram whose checksum is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+
+from control import config as settings
+from control.l2tp.events import Datagram, SocketAddress
+from control.sim.clock import Alarm
+from control.sim.cpe import SimCpe
+from control.sim.lac import SimLac
+from control.sim.lac_call import Site
+from control.sim.link import Direction, Impairment, Link
+from control.sim.meter import Meter
+from control.sim.network import UdpService, impairment
+from control.sim.radius import SimRadiusServer
+from control.sim.real_time import RealTime, UdpSocket
+
+Trace = Callable[[bytes, SocketAddress, SocketAddress], object]
+"""Called with each UDP payload that a socket receives or sends, its source and its destination."""
+
+PARTS = ("lac", "radius")
+
+
+class LacServer:
+    """One simulated LAC on its own UDP socket, control and data messages alike; with `new_port` on
+    two. All datagrams pass a line with the impairments of the configuration."""
+
+    def __init__(
+        self,
+        config: settings.SimLac,
+        sites: Sequence[Site],
+        time: RealTime,
+        seed: str = "1",
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        """Opens its sockets. Raises OSError, LocalProtocolError for an outcome that is none."""
+        self._address = config.address
+        self._trace = trace
+        self._sockets: dict[int, UdpSocket] = {}
+        self._time = time
+        self.link = Link(
+            time.clock,
+            impairment(config),
+            f"{seed}/{config.address}/link",
+            deliver_far=self._arrive,
+            deliver_near=self._depart,
+        )
+        other = None
+        try:
+            self._open(config.port)
+            if config.new_port:
+                other = self._open(0)
+        except OSError:
+            self.close()
+            raise
+        rng = random.Random(f"{seed}/{config.address}/lac")
+        self.lac = SimLac(config, sites, time.clock, rng, send=self._send, port=other)
+        self._impair(impairment(config))
+
+    def retune(self, config: settings.SimLac) -> None:
+        """As SimLac.retune, and another line from now on."""
+        self.lac.retune(config)
+        self._impair(impairment(config))
+
+    def stop(self) -> None:
+        """Tells every LNS that the LAC shuts down (StopCCN 6), once: nothing is sent again."""
+        self.lac.shutdown()
+
+    def close(self) -> None:
+        for found in self._sockets.values():
+            found.close()
+
+    def report(self) -> dict[str, object]:
+        return {
+            **self.lac.report(),
+            **self.lac.meter.report(),
+            "link": {way.value: asdict(self.link.counters(way)) for way in Direction},
+            "sockets": {port: asdict(s.counters) for port, s in self._sockets.items()},
+        }
+
+    def _open(self, port: int) -> int:
+        found = UdpSocket(self._time, self._address, port, lambda d, s: self._receive(d, s, here))
+        here = found.port
+        self._sockets[here] = found
+        return here
+
+    def _impair(self, what: Impairment) -> None:
+        for lane in (self.link.to_far, self.link.to_near):
+            lane.impair(what)
+        self._straight = what == Impairment()
+
+    def _receive(self, data: bytes, source: SocketAddress, port: int) -> None:
+        if self._trace is not None:
+            self._trace(data, source, (self._address, port))
+        if self._straight:
+            self.lac.receive_datagram(data, source, port)
+        else:
+            self.link.to_far.send(data, source, port)
+
+    def _arrive(self, data: bytes, source: SocketAddress, port: int) -> None:
+        self.lac.receive_datagram(data, source, port)
+
+    def _send(self, datagram: Datagram) -> None:
+        if self._straight:
+            self._depart(datagram.data, datagram.local[1], datagram.peer)
+        else:
+            self.link.to_near.send(datagram.data, datagram.local[1], datagram.peer)
+
+    def _depart(self, data: bytes, port: int, peer: SocketAddress) -> None:
+        if self._trace is not None:
+            self._trace(data, (self._address, port), peer)
+        self._sockets[port].send(data, peer)
+
+
+class UdpServer:
+    """A sans-IO UDP service on a socket."""
+
+    def __init__(
+        self,
+        service: UdpService,
+        address: str,
+        port: int,
+        time: RealTime,
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        """Opens the socket; port 0: any that is free. Raises OSError."""
+        self.service = service
+        self.address = address
+        self._time = time
+        self._trace = trace
+        self._socket = UdpSocket(time, address, port, self._receive)
+        self.port = self._socket.port
+        self._alarm = Alarm(time.clock, self._ring)
+
+    def close(self) -> None:
+        self._alarm.cancel()
+        self._socket.close()
+
+    def report(self) -> dict[str, object]:
+        return {"address": self.address, "port": self.port, **asdict(self._socket.counters)}
+
+    def _receive(self, data: bytes, source: SocketAddress) -> None:
+        if self._trace is not None:
+            self._trace(data, source, (self.address, self.port))
+        now = self._time.clock.now
+        self.service.receive_datagram(data, source, now)
+        self.service.handle_timer(now)
+        self._drain()
+
+    def _ring(self) -> None:
+        self.service.handle_timer(self._time.clock.now)
+        self._drain()
+
+    def _drain(self) -> None:
+        for datagram in self.service.datagrams_to_send():
+            if self._trace is not None:
+                self._trace(datagram.data, (self.address, self.port), datagram.destination)
+            self._socket.send(datagram.data, datagram.destination)
+        self._alarm.set(self.service.get_timer())
+
+
+class RadiusServer(UdpServer):
+    """One simulated RADIUS server on its UDP socket."""
+
+    def __init__(
+        self,
+        config: settings.SimRadius,
+        time: RealTime,
+        seed: str = "1",
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        """Opens its socket. Raises OSError."""
+        self.server = SimRadiusServer(config, random.Random(f"{seed}/radius/{config.address}"))
+        super().__init__(self.server, config.address, config.port, time, trace=trace)
+
+    def report(self) -> dict[str, object]:
+        return {**super().report(), **asdict(self.server.counters)}
+
+
+class Simulators:
+    """Those of a configuration, in the running loop."""
+
+    def __init__(
+        self,
+        config: settings.Sim,
+        parts: Sequence[str] = PARTS,
+        *,
+        seed: int | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """`parts` are of PARTS. Opens all sockets. Raises OSError, LocalProtocolError."""
+        self.time = RealTime(asyncio.get_running_loop())
+        self.lacs: list[LacServer] = []
+        self.radius: list[RadiusServer] = []
+        name = f"{config.seed if seed is None else seed}"
+        self.sites = tuple(
+            SimCpe(cpe, self.time.clock, random.Random(f"{name}/cpe/{index}/{cpe.number}"))
+            for index, cpe in enumerate(config.cpe)
+        )
+        try:
+            if "lac" in parts:
+                for lac in config.lac:
+                    server = LacServer(lac, self.sites, self.time, name, trace=trace)
+                    self.lacs.append(server)
+            if "radius" in parts:
+                for radius in config.radius:
+                    self.radius.append(RadiusServer(radius, self.time, name, trace=trace))
+        except BaseException:
+            self.close()
+            raise
+
+    def listening(self) -> Iterator[str]:
+        """What runs where, a line each."""
+        for lac in self.lacs:
+            config = lac.lac.config
+            yield f"lac {config.host_name} {config.address} port {config.port}"
+        for radius in self.radius:
+            yield f"radius {radius.address} port {radius.port}"
+
+    def meter(self) -> Meter:
+        """What all LACs measured together."""
+        whole = Meter(self.time.loop.time)
+        for server in self.lacs:
+            whole.merge(server.lac.meter)
+        return whole
+
+    def stop(self) -> None:
+        """LACs say goodbye (StopCCN)."""
+        with self.time.input():
+            for server in self.lacs:
+                server.stop()
+
+    def close(self) -> None:
+        """Closes all sockets and stops the clock."""
+        self.time.stop()
+        for lac in self.lacs:
+            lac.close()
+        for radius in self.radius:
+            radius.close()
+
+    def report(self) -> dict[str, object]:
+        return {
+            "lac": [server.report() for server in self.lacs],
+            "cpe": [site.report() for site in self.sites],
+            "radius": [server.report() for server in self.radius],
+        }

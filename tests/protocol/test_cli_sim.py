@@ -1,0 +1,89 @@
+"""`dialout sim`: the simulators as a command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from socket_lns import loopback
+
+from control import exit_codes
+from control.cli import main
+
+CONFIG = """
+[[sim.lac]]
+address = "{}"
+secret = "tunnel-secret"
+
+[[sim.cpe]]
+number = "*"
+
+[[sim.radius]]
+address = "{}"
+secret = "radius-secret"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "sim.toml"
+    path.write_text(CONFIG.format(loopback(), loopback()))
+    return str(path)
+
+
+def test_it_ends_by_itself_and_reports(config, tmp_path, capsys) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["--config", config, "--duration", "0.05", "--report", str(report)]
+    assert main(["sim", "lac", "radius", *arguments]) == exit_codes.OK
+    data = json.loads(report.read_text())
+    assert data["calls"]["calls_per_second"] == {"count": 0, "min": 0, "avg": 0.0, "max": 0}
+    assert len(data["lac"]) == len(data["cpe"]) == len(data["radius"]) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("lac lac 127.")
+    assert "tunnel-secret" not in told + report.read_text()
+    assert "radius-secret" not in told + report.read_text()
+
+
+def test_the_report_goes_to_standard_output_alone(config, capsys) -> None:
+    assert main(["sim", "lac", "--config", config, "--duration", "0.05", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["radius"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_good_order(config, number) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "control.cli", "sim", "lac", "--config", config],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline().startswith("lac lac 127.")
+        process.send_signal(number)
+        assert "calls" in process.stdout.read()
+    assert process.returncode == exit_codes.OK
+
+
+def test_a_file_without_the_part_is_refused(tmp_path, capsys) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text("")
+    assert main(["sim", "radius", "--config", str(path)]) == exit_codes.CONFIGURATION
+    assert "there is no [[sim.radius]] to run" in capsys.readouterr().err
+
+
+def test_an_address_of_another_machine_is_told(tmp_path, capsys) -> None:
+    path = tmp_path / "far.toml"
+    path.write_text(CONFIG.format("192.0.2.77", loopback()))
+    assert main(["sim", "lac", "--config", str(path)]) == exit_codes.FAILED
+    assert capsys.readouterr().err.startswith("dialout: 192.0.2.77:1701: ")
+
+
+@pytest.mark.parametrize("duration", ["0", "-1", "nan", "1e9", "soon"])
+def test_a_duration_is_bounded(config, duration, capsys) -> None:
+    arguments = ["sim", "lac", "--config", config, "--duration", duration]
+    assert main(arguments) == exit_codes.USAGE
+    assert "--duration: must be seconds" in capsys.readouterr().err
