@@ -19,6 +19,7 @@ from control.config_keys import ROOT as SECTIONS
 from control.config_section import Section
 from control.dialout.counters import ROWS
 from control.dialout.failure import RESULT_TEXTS, RESULT_VERDICTS
+from control.dialout.levels import CHASSIS, TARGET, VIRTUAL_ROUTER
 from control.dialout.session_table import SESSION_TABLE
 from control.fsm import Table
 from control.l2tp.lac_table import LAC_CALL
@@ -35,6 +36,9 @@ SOURCE = DOCS.parent / "src"
 DOCUMENTS = tuple(DOCS / name for name in ("architecture.md", "configuration.md"))
 
 TABLES: dict[str, Table] = {
+    "chassis": CHASSIS,
+    "virtual-router": VIRTUAL_ROUTER,
+    "dial-out-target": TARGET,
     "dial-out-session": SESSION_TABLE,
     "l2tp-tunnel": TUNNEL,
     "lns-call": LNS_CALL,

@@ -45,6 +45,8 @@ class VirtualRouter:
     """MPLS route distinguisher put before the trigger address in User-Name, as `0.0.0.0:65000`."""
     max_buffered_triggers: int = 16
     """Trigger packets held in this virtual router; 64 KiB at the most."""
+    max_targets: int = 16384
+    """Targets of this virtual router."""
     radius: str = ""
     """Name of the [[radius]] group that is asked whom to call."""
     local_address: str = ""

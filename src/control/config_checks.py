@@ -3,6 +3,7 @@ prefixes that may be there once, values that exclude each other (specification 1
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,6 +61,7 @@ def check_references(entries: Entries, report: Report) -> None:
     for section, key, other in _REFERENCES:
         _check_names(entries, section, key, other, report)
     _check_targets_have_radius(entries, report)
+    _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
     for entry in entries.get("radius", []):
@@ -117,6 +119,14 @@ def _check_targets_have_radius(entries: Entries, report: Report) -> None:
     for entry in entries.get("virtual_router", []):
         if entry.values.get("name") in used and entry.values.get("radius") == "":
             report((*entry.path, "radius"), "", "must be the name of a [[radius]]: it has targets")
+
+
+def _check_number_of_targets(entries: Entries, report: Report) -> None:
+    targets = Counter(entry.values.get("virtual_router") for entry in entries.get("target", []))
+    for entry in entries.get("virtual_router", []):
+        most, there = entry.values.get("max_targets"), targets[entry.values.get("name")]
+        if most is not None and there > most:
+            report((*entry.path, "max_targets"), most, f"it has {there} targets")
 
 
 def _check_speeds(entry: Entry, report: Report) -> None:

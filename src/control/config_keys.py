@@ -35,6 +35,7 @@ _NAME: Final = 63
 _DAY: Final = 86400
 _YEAR: Final = 365 * _DAY
 _COUNT: Final = 2**31 - 1
+_SESSIONS: Final = 2**20
 
 
 _UDP_PORT: Final = integer(1, 65535)
@@ -49,9 +50,9 @@ ROOT: Final = Section(
             array=False,
             keys={
                 "name": text(1, _NAME),
-                "max_sessions": integer(1, 65536),
-                "max_connecting": integer(1, 65536),
-                "max_pending": integer(0, 65536),
+                "max_sessions": integer(1, _SESSIONS),
+                "max_connecting": integer(1, _SESSIONS),
+                "max_pending": integer(0, _SESSIONS),
                 "connecting_timer": integer(30, 3600),
                 "dormant_timer": integer(0, 3600),
                 "fail_fast": boolean(),
@@ -65,6 +66,7 @@ ROOT: Final = Section(
                 "table": integer(0, 4095),
                 "rd": route_distinguisher(),
                 "max_buffered_triggers": integer(0, 4096),
+                "max_targets": integer(1, _SESSIONS),
                 "radius": text(0, _NAME),
                 "local_address": address(empty=True),
             },
@@ -76,7 +78,7 @@ ROOT: Final = Section(
                 "virtual_router": text(1, _NAME),
                 "domain": text(1, 63),
                 "profile": text(1, _NAME),
-                "max_sessions": integer(1, 65536),
+                "max_sessions": integer(1, _SESSIONS),
                 "classifier": text(0, _NAME),
             },
         ),

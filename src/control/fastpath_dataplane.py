@@ -143,6 +143,8 @@ class FastpathDataplane:
             raise ResourceError(str(error)) from None
 
     def resolve(self, table: int, destination: str) -> NextHop:
+        if table not in self._tables:
+            raise ResourceError(f"the data plane has no routing table {table}")
         nh: int = self._engine.resolve(self._tables[table], destination)
         return nh
 

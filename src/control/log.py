@@ -50,6 +50,10 @@ LEVELS: Final[Mapping[type, Level]] = {
     events.TunnelDown: Level.NOTICE,
     events.TunnelUp: Level.NOTICE,
     events.TargetStateChanged: Level.NOTICE,
+    events.VirtualRouterStateChanged: Level.NOTICE,
+    events.ChassisStateChanged: Level.NOTICE,
+    events.PendingQueueChanged: Level.WARNING,
+    events.FreezeChanged: Level.NOTICE,
 }
 """What is not here is INFO."""
 _PRIVATE: Final = frozenset({"number", "called_number", "calling_number", "user", "username"})

@@ -61,6 +61,22 @@ def timeline_row(event: events.Event) -> tuple[str, str]:
             return "tunnel", f"{event.tunnel} to {event.lac} down: {event.why}"
         case events.TargetStateChanged():
             return "target", f"{event.target}: {event.state}{_tail(event.why)}"
+        case _:
+            return _of_the_router(event)
+
+
+def _of_the_router(event: events.RouterFact) -> tuple[str, str]:
+    """What concerns more than one call."""
+    match event:
+        case events.VirtualRouterStateChanged():
+            return "router", f"{event.virtual_router}: {event.old} -> {event.new}{_tail(event.why)}"
+        case events.ChassisStateChanged():
+            return "chassis", f"{event.old} -> {event.new}{_tail(event.why)}"
+        case events.PendingQueueChanged():
+            what = "full, targets are inhibited" if event.full else "has room again"
+            return "queue", f"{what}: {event.pending} pending"
+        case events.FreezeChanged():
+            return "freeze", f"{event.scope}: calls are {'stopped' if event.on else 'allowed'}"
 
 
 def _tail(text: str) -> str:

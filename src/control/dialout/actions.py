@@ -17,6 +17,7 @@ from control.dialout.events import RadiusAsked, TriggersDropped, TriggersFlushed
 from control.dialout.services import Services
 from control.dialout.session import Session
 from control.dialout.session_table import SessionAction, SessionEvent
+from control.dialout.targets import Targets
 from control.errors import LocalProtocolError
 from control.radius.dialout import dialout_user_name
 from control.radius.requests import DialoutRequest
@@ -62,12 +63,14 @@ class Actions:
         self,
         services: Services,
         chassis: Chassis,
+        targets: Targets,
         timers: Deadlines[TimerKey],
         sessions: dict[int, Session],
         step: Step,
     ) -> None:
         self._services = services
         self._chassis = chassis
+        self._targets = targets
         self._timers = timers
         self._sessions = sessions
         self._step = step
@@ -114,6 +117,7 @@ class Actions:
 
     def _create(self, session: Session, now: float) -> None:
         self._sessions[session.number] = session
+        self._targets.enter(session, now)
         self._chassis.register(session, now)
         session.counters.created()
         session.counters.trigger_received()
@@ -122,11 +126,14 @@ class Actions:
         for kind in (TimerKind.STATE, TimerKind.ATTEMPT, TimerKind.FLUSH):
             self._timers.set((session.number, kind), None)
         del self._sessions[session.number]
-        self._chassis.unregister(session)
+        self._targets.leave(session, now)
+        self._chassis.unregister(session, now)
         session.counters.removed()
 
     def _count_limited(self, session: Session, now: float) -> None:
-        session.target.triggers_discarded += 1
+        target = session.target
+        for level in (target, target.router, self._chassis):
+            level.triggers_discarded += 1
         if session.key is not None:
             self._services.dataplane.trigger_forget(session.key)
             session.key = None
@@ -241,6 +248,7 @@ class Actions:
         grant, session.grant = session.grant, None
         assert grant is not None
         session.counters.add(C.DIALOUTS_REQUESTED)
+        session.profile = session.target.profile
         session.attempt = Attempt(self._services, session, grant)
         session.attempt.start(now)
 
@@ -260,7 +268,7 @@ class Actions:
             self._timers.set((0, TimerKind.PENDING), now + PENDING_INTERVAL)
 
     def _leave_pending(self, session: Session, now: float) -> None:
-        self._chassis.pending.pop(session.number, None)
+        self._chassis.leave_pending(session, now)
 
     def _free_slot(self, session: Session, now: float) -> None:
         self.release_pending(1, now)
@@ -280,13 +288,17 @@ class Actions:
         self._start(session, now + self._services.chassis.connecting_timer)
 
     def _start_inhibited(self, session: Session, now: float) -> None:
-        self._start(session, now + session.backoff.inhibited())
+        self._start(
+            session, now + session.backoff.inhibited(self._services.chassis.connecting_timer)
+        )
 
     def _start_post_inhibited(self, session: Session, now: float) -> None:
-        self._start(session, now + session.backoff.post_inhibited())
+        self._start(
+            session, now + session.backoff.post_inhibited(self._services.chassis.dormant_timer)
+        )
 
     def _start_dormant(self, session: Session, now: float) -> None:
-        remaining = session.backoff.dormant()
+        remaining = session.backoff.dormant(self._services.chassis.dormant_timer)
         if remaining > 0:
             self._start(session, now + remaining)
         else:

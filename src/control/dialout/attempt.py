@@ -223,7 +223,7 @@ class Attempt:
         services, target = self._services, self._session.target
         waiting: list[str] = []
         for candidate in list(self._candidates):
-            refusal = services.budget.refusal(target.name, self._grant.number)
+            refusal = target.refusal or services.budget.refusal(target.name, self._grant.number)
             if refusal:
                 self._last_failure = LastFailure(now, "budget", refusal)
                 self._candidates.clear()
@@ -274,7 +274,7 @@ class Attempt:
         return True
 
     def _outgoing_call(self, lac: str) -> l2tp.OutgoingCall:
-        grant, profile = self._grant, self._session.target.profile
+        grant, profile = self._grant, self._session.profile
         minimum = profile.minimum_bps if grant.minimum_bps is None else grant.minimum_bps
         maximum = profile.maximum_bps if grant.maximum_bps is None else grant.maximum_bps
         return l2tp.OutgoingCall(
@@ -331,7 +331,7 @@ class Attempt:
         return OwnName(grant.ppp_username, grant.ppp_password, grant.answer_protocols)
 
     def _start_limits(self, now: float) -> None:
-        profile = self._session.target.profile
+        profile = self._session.profile
         grant = (self._phase.grant if self._phase is not None else None) or SessionGrant()
         idle, session = grant.idle_timeout, grant.session_timeout
         self._idle = profile.idle_timeout if idle is None else idle

@@ -10,11 +10,9 @@ _MAXIMUM_STEP = MAXIMUM_FACTOR.bit_length() - 1
 class BackOff:
     """How long a session stays inhibited, postInhibited and dormant. All values in seconds."""
 
-    __slots__ = ("_connecting", "_dormant", "_last", "_post_inhibited", "_step")
+    __slots__ = ("_last", "_post_inhibited", "_step")
 
-    def __init__(self, connecting_timer: float, dormant_timer: float) -> None:
-        self._connecting = connecting_timer
-        self._dormant = dormant_timer
+    def __init__(self) -> None:
         self._step = 0
         self._last = 0.0
         self._post_inhibited = 0.0
@@ -24,9 +22,9 @@ class BackOff:
         """Doublings that the next inhibited time has, 0 to 3."""
         return self._step
 
-    def inhibited(self) -> float:
+    def inhibited(self, connecting_timer: float) -> float:
         """Time of a stay in inhibited that begins now; the next one lasts twice as long."""
-        self._last = self._connecting * (1 << self._step)
+        self._last = connecting_timer * (1 << self._step)
         self.raise_step()
         return self._last
 
@@ -34,17 +32,17 @@ class BackOff:
         """The next inhibited time doubles once more, up to the maximum."""
         self._step = min(self._step + 1, _MAXIMUM_STEP)
 
-    def post_inhibited(self) -> float:
+    def post_inhibited(self, dormant_timer: float) -> float:
         """As long as the inhibited time just used, never longer than the dormant timer."""
-        return min(self._last, self._dormant)
+        return min(self._last, dormant_timer)
 
     def leave_post_inhibited(self, spent: float) -> None:
         """Keeps what the dormant time that follows is shortened by."""
         self._post_inhibited = max(spent, 0.0)
 
-    def dormant(self) -> float:
+    def dormant(self, dormant_timer: float) -> float:
         """Dormant timer minus the time just spent in postInhibited, at least 0."""
-        remaining = max(self._dormant - self._post_inhibited, 0.0)
+        remaining = max(dormant_timer - self._post_inhibited, 0.0)
         self._post_inhibited = 0.0
         return remaining
 

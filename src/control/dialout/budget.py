@@ -30,6 +30,12 @@ class TokenBucket:
         self._tokens = burst
         self._at = now
 
+    def configure(self, rate: float, burst: float, now: float) -> None:
+        """What is in it stays, at most the new burst."""
+        self.tokens(now)
+        self.rate, self.burst = rate, burst
+        self._tokens = min(self._tokens, burst)
+
     def tokens(self, now: float) -> float:
         if now > self._at:
             self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
@@ -92,6 +98,14 @@ class Budget:
         self._lac_rates: dict[str, TokenBucket] = {}
         self.frozen = False
         """No call at all is placed while this is set."""
+
+    def configure(self, config: BudgetConfig, now: float) -> None:
+        """Other limits, from now on. What was used stays used."""
+        self._config = config
+        if self._rate is not None:
+            self._rate.configure(config.dial_rate, config.dial_burst, now)
+        for bucket in self._lac_rates.values():
+            bucket.configure(config.lac_dial_rate, self._lac_burst(), now)
 
     def refusal(self, target: str, number: str) -> str:
         """Why `number` may not be called for `target` now; empty if it may."""
@@ -185,10 +199,12 @@ class Budget:
         if found is None:
             if len(self._lac_rates) >= _LAC_BUCKETS:
                 self._drop_full(now)
-            burst = max(self._config.dial_burst / 5, 1.0)
-            found = TokenBucket(self._config.lac_dial_rate, burst, now)
+            found = TokenBucket(self._config.lac_dial_rate, self._lac_burst(), now)
             self._lac_rates[lac] = found
         return found
+
+    def _lac_burst(self) -> float:
+        return max(self._config.dial_burst / 5, 1.0)
 
     def _drop_full(self, now: float) -> None:
         buckets = self._lac_rates

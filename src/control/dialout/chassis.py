@@ -1,87 +1,33 @@
-"""Chassis and virtual routers: states, limits, gauges, and the queue for connecting slots.
+"""The chassis: limits, gauges, the state that follows from them, and the queue for connecting
+slots.
 
-Specification 1.4.1, 1.4.2, 1.5. A slot is taken by a session that is authenticating or
-connecting. One queue of pending sessions serves the whole router, oldest first.
+Specification 1.4.1, 1.5. A slot is taken by a session that is authenticating or connecting. One
+queue of pending sessions serves the whole router, oldest first. Nothing here looks through sessions
+or targets: a trigger costs the same whatever there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
-
 from control import config
 from control.dialout.counters import Counters, LatencyHistogram
+from control.dialout.events import ChassisStateChanged, PendingQueueChanged
+from control.dialout.levels import CHASSIS, ChassisEvent, ChassisState, TargetState, state_name
+from control.dialout.services import Services
 from control.dialout.session import Session
 from control.dialout.session_table import SessionState
 from control.dialout.target import Target
-from control.rib import Rib
-
-
-class ChassisState(Enum):
-    """Values of the MIB."""
-
-    INIT_INCOMPLETE = 0
-    IN_SERVICE = 1
-    RESTRICTED = 2
-
-
-class VirtualRouterState(Enum):
-    """Values of the MIB."""
-
-    INIT_PENDING = 0
-    INIT_FAILED = 1
-    DOWN = 2
-    IN_SERVICE = 3
-
-
-def _gauges() -> list[int]:
-    return [0] * len(SessionState)
-
-
-@dataclass(slots=True, eq=False)
-class VirtualRouter:
-    config: config.VirtualRouter
-    counters: Counters
-    rib: Rib = field(repr=False)
-    has_radius: bool = True
-    """The RADIUS group it names exists."""
-    ready: bool = False
-    """Its dial-out routes were offered to the data plane."""
-    targets: dict[str, Target] = field(default_factory=dict, repr=False)
-    """By canonical prefix."""
-    states: list[int] = field(default_factory=_gauges)
-    """Sessions in each state, by the state's value."""
-    triggers_missed: int = 0
-    """Trigger events that came while no trigger was accepted."""
-    trigger_route_unknown: int = 0
-    """Trigger events whose target is gone."""
-    targets_created: int = 0
-    targets_removed: int = 0
-
-    @property
-    def state(self) -> VirtualRouterState:
-        if not self.ready:
-            return VirtualRouterState.INIT_PENDING
-        if self.targets and all(target.glean is None for target in self.targets.values()):
-            return VirtualRouterState.INIT_FAILED
-        if not self.has_radius:
-            return VirtualRouterState.DOWN
-        return VirtualRouterState.IN_SERVICE
+from control.dialout.virtual_router import VirtualRouter, gauges
 
 
 class Chassis:
-    """`dial_tokens` tells how many calls the dial rate allows at a time."""
-
-    def __init__(self, config: config.Chassis, dial_tokens: Callable[[float], int]) -> None:
-        self.config = config
-        self._dial_tokens = dial_tokens
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.state = ChassisState.INIT_INCOMPLETE
         self.counters = Counters()
-        self.states = _gauges()
+        self.states = gauges()
         self.pending: dict[int, Session] = {}
         """By session number, oldest first."""
         self.routers: dict[str, VirtualRouter] = {}
-        self.ready = False
         self.latency = LatencyHistogram()
         self.auth_grant_no_session = 0
         self.auth_deny_no_session = 0
@@ -89,22 +35,30 @@ class Chassis:
         """Events of an attempt that was over; dropped."""
         self.trigger_route_unknown = 0
         """Those of a table that no virtual router has."""
+        self.triggers_discarded = 0
+        """Triggers for which no session could be made."""
+        self.sessions = 0
         self.max_sessions_seen = 0
         self.max_connecting_seen = 0
         self.max_pending_seen = 0
         self.max_inhibited_targets_seen = 0
-        self._full_targets = 0
+        self.routers_created = 0
+        self.routers_removed = 0
+        self.targets_created = 0
+        self.targets_removed = 0
+        self.queue_was_full = False
+        """As told by the latest PendingQueueChanged."""
+        self._inhibited = 0
+        """Targets at their own limit."""
         self._targets = 0
 
     @property
-    def state(self) -> ChassisState:
-        if not self.ready:
-            return ChassisState.INIT_INCOMPLETE
-        return ChassisState.RESTRICTED if self.full else ChassisState.IN_SERVICE
+    def config(self) -> config.Chassis:
+        return self._services.chassis
 
     @property
-    def sessions(self) -> int:
-        return sum(self.states[1:])
+    def ready(self) -> bool:
+        return self.state is not ChassisState.INIT_INCOMPLETE
 
     @property
     def full(self) -> bool:
@@ -122,18 +76,44 @@ class Chassis:
     def pending_full(self) -> bool:
         return len(self.pending) >= self.config.max_pending
 
+    def step(self, event: ChassisEvent, now: float) -> None:
+        old, self.state = self.state, CHASSIS.step(self.state, event).next
+        if self.state is not old:
+            self._services.timeline.add(
+                ChassisStateChanged(now, state_name(old), state_name(self.state), event.value)
+            )
+
+    def judge_limit(self, now: float) -> None:
+        """To be called when the number of sessions or their limit has changed."""
+        if self.full is not (self.state is ChassisState.RESTRICTED):
+            self.step(ChassisEvent.LIMIT_REACHED if self.full else ChassisEvent.BELOW_LIMIT, now)
+
     def free_slots(self, now: float) -> int:
         """Sessions that may start authenticating now: slots, and calls the dial rate allows.
 
         A session that authenticates will want a call, so one token is set aside for it.
         """
         authenticating = self.states[SessionState.AUTHENTICATING.value]
-        tokens = self._dial_tokens(now) - authenticating
+        tokens = self._services.budget.tokens(now) - authenticating
         return max(min(self.config.max_connecting - self.connecting, tokens), 0)
 
     def queue_full(self, now: float) -> bool:
         """A trigger could neither start a call nor wait for one: targets are inhibited."""
         return self.pending_full and self.free_slots(now) == 0
+
+    def target_state(self, target: Target, now: float) -> TargetState:
+        """A target's own state, or inhibited as all of them are by a full pending queue."""
+        if target.state is TargetState.IN_SERVICE and self.queue_full(now):
+            return TargetState.INHIBITED
+        return target.state
+
+    def judge_queue(self, now: float) -> None:
+        """Tells once that the pending queue became full, or is not any more."""
+        full = self.queue_full(now)
+        if full is not self.queue_was_full:
+            self.queue_was_full = full
+            self._services.timeline.add(PendingQueueChanged(now, full, len(self.pending)))
+            self.see_inhibited(now)
 
     def moved(self, session: Session, old: SessionState, new: SessionState) -> None:
         """Keeps the gauges of a session that changed its state."""
@@ -142,41 +122,57 @@ class Chassis:
                 states[old.value] -= 1
             if new is not SessionState.NONE:
                 states[new.value] += 1
-        self.max_sessions_seen = max(self.max_sessions_seen, self.sessions)
-        self.max_connecting_seen = max(self.max_connecting_seen, self.connecting)
+        connecting = self.connecting
+        if connecting > self.max_connecting_seen:
+            self.max_connecting_seen = connecting
 
     def join_pending(self, session: Session, now: float) -> None:
         self.pending[session.number] = session
         self.max_pending_seen = max(self.max_pending_seen, len(self.pending))
-        self._see_inhibited(now)
+        if self.pending_full:
+            self.judge_queue(now)
+
+    def leave_pending(self, session: Session, now: float) -> None:
+        if self.pending.pop(session.number, None) is not None and self.queue_was_full:
+            self.judge_queue(now)
+
+    def register(self, session: Session, now: float) -> None:
+        """A new session."""
+        router = session.target.router
+        self.sessions += 1
+        self.max_sessions_seen = max(self.max_sessions_seen, self.sessions)
+        router.sessions += 1
+        router.sessions_seen = max(router.sessions_seen, router.sessions)
+        self.judge_limit(now)
+
+    def unregister(self, session: Session, now: float) -> None:
+        self.sessions -= 1
+        session.target.router.sessions -= 1
+        self.judge_limit(now)
 
     def add_target(self, target: Target) -> None:
-        target.router.targets[target.prefix] = target
-        target.router.targets_created += 1
+        router = target.router
+        router.targets[target.prefix] = target
+        router.targets_created += 1
+        self.targets_created += 1
         self._targets += 1
 
     def remove_target(self, target: Target) -> None:
         """Of a target without sessions."""
-        del target.router.targets[target.prefix]
-        target.router.targets_removed += 1
+        router = target.router
+        del router.targets[target.prefix]
+        router.targets_removed += 1
+        self.targets_removed += 1
         self._targets -= 1
 
-    def register(self, session: Session, now: float) -> None:
-        target = session.target
-        target.sessions[session.destination] = session
-        if len(target.sessions) == target.config.max_sessions:
-            self._full_targets += 1
-            self._see_inhibited(now)
-
-    def unregister(self, session: Session) -> None:
-        target = session.target
-        if len(target.sessions) == target.config.max_sessions:
-            self._full_targets -= 1
-        del target.sessions[session.destination]
+    def target_moved(self, old: TargetState, new: TargetState, now: float) -> None:
+        """Keeps the gauge of inhibited targets."""
+        self._inhibited += (new is TargetState.INHIBITED) - (old is TargetState.INHIBITED)
+        self.see_inhibited(now)
 
     def inhibited_targets(self, now: float) -> int:
-        return self._targets if self.queue_full(now) else self._full_targets
+        return self._targets if self.queue_full(now) else self._inhibited
 
-    def _see_inhibited(self, now: float) -> None:
+    def see_inhibited(self, now: float) -> None:
         seen = self.inhibited_targets(now)
         self.max_inhibited_targets_seen = max(self.max_inhibited_targets_seen, seen)

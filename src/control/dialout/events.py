@@ -127,7 +127,7 @@ class TunnelDown:
 
 @dataclass(frozen=True, slots=True)
 class TargetStateChanged:
-    """A dial-out route came or went."""
+    """A target's state: `down`, `inhibited`, `inService` (specification 1.4.3), or `removed`."""
 
     time: float
     virtual_router: str
@@ -135,6 +135,49 @@ class TargetStateChanged:
     state: str
     why: str
 
+
+@dataclass(frozen=True, slots=True)
+class VirtualRouterStateChanged:
+    """Names of states as the MIB writes them (specification 1.4.2)."""
+
+    time: float
+    virtual_router: str
+    old: str
+    new: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChassisStateChanged:
+    """Names of states as the MIB writes them (specification 1.4.1)."""
+
+    time: float
+    old: str
+    new: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingQueueChanged:
+    """While it is full all targets are inhibited (specification 1.5)."""
+
+    time: float
+    full: bool
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeChanged:
+    """An administrator stopped new calls, or allows them again."""
+
+    time: float
+    scope: str
+    """`chassis`, the name of a virtual router, or a virtual router and a prefix."""
+    on: bool
+
+
+RouterFact = VirtualRouterStateChanged | ChassisStateChanged | PendingQueueChanged | FreezeChanged
+"""What concerns more than one call."""
 
 Event = (
     TriggerReceived
@@ -151,4 +194,5 @@ Event = (
     | TunnelUp
     | TunnelDown
     | TargetStateChanged
+    | RouterFact
 )

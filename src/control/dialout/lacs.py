@@ -26,6 +26,10 @@ class Lacs:
         self._calls: dict[str, int] = {}
         self._turn = 0
 
+    def configure(self, known: Iterable[config.Lac]) -> None:
+        """Another list of LACs; their calls and lockouts stay."""
+        self._known = {lac.address: lac for lac in known}
+
     def known(self, address: str) -> config.Lac:
         """What configuration says of a LAC; the defaults if nothing."""
         return self._known.get(address) or config.Lac(address)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from control.config import Profile
-    from control.dialout.chassis import VirtualRouter
+    from control.dialout.virtual_router import VirtualRouter
 
 
 class Owner(Protocol):

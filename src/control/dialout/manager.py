@@ -12,8 +12,8 @@ from control.dialout import events
 from control.dialout.actions import PENDING_INTERVAL, TimerKind
 from control.dialout.administration import Administration
 from control.dialout.attempt import Attempt
-from control.dialout.chassis import VirtualRouterState
 from control.dialout.failure import LastFailure
+from control.dialout.levels import VirtualRouterState
 from control.dialout.link_owner import LinkOwner
 from control.dialout.session import Session
 from control.dialout.session_table import SessionEvent, SessionState
@@ -115,7 +115,7 @@ class Manager(Administration):
             if kind is TimerKind.PENDING:
                 self._offer_slots(now)
             elif kind is TimerKind.TARGETS:
-                self._install(self.targets.down(), now)
+                self._retry(now)
             else:
                 self._steps.handle_timer(self.sessions[number], kind, now)
 
@@ -128,7 +128,7 @@ class Manager(Administration):
     # Guards.
 
     def _accepts(self, target: Target) -> bool:
-        return self.chassis.ready and target.router.state is VirtualRouterState.IN_SERVICE
+        return target.router.state is VirtualRouterState.IN_SERVICE
 
     def _miss(self, event: TriggerEvent, target: Target | None) -> None:
         router = target.router if target is not None else self.targets.of_table(event.table)
@@ -156,7 +156,7 @@ class Manager(Administration):
         found = services.adjacencies.find(services.dataplane.resolve(table, session.destination))
         if found is not None and isinstance(found[0], Session) and found[0].state is S.IN_SERVICE:
             return E.AAA_GRANT_REACHABLE, E.AAA_GRANT_REACHABLE.value
-        refusal = services.budget.refusal(target.name, grant.number)
+        refusal = target.refusal or services.budget.refusal(target.name, grant.number)
         if refusal:
             return E.BUDGET_DENIED, refusal
         lacs = tuple(candidate.server_endpoint for candidate in grant.candidates)

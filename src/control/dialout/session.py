@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from control.config import Profile
 from control.dialout.backoff import BackOff
 from control.dialout.counters import Counters
 from control.dialout.failure import LastFailure
@@ -12,10 +13,9 @@ from control.dialout.session_table import SessionEvent, SessionState
 from control.radius.events import DialoutGrant
 
 if TYPE_CHECKING:
-    from control.config import Profile
     from control.dialout.attempt import Attempt
-    from control.dialout.chassis import VirtualRouter
     from control.dialout.target import Target
+    from control.dialout.virtual_router import VirtualRouter
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +28,8 @@ class Session:
     destination: str
     counters: Counters
     backoff: BackOff
+    profile: Profile
+    """Of the present call, or of the latest: a reload does not change it under the call."""
     state: SessionState = SessionState.NONE
     since: float = 0.0
     """When the state was entered."""
@@ -51,10 +53,6 @@ class Session:
     @property
     def router(self) -> VirtualRouter:
         return self.target.router
-
-    @property
-    def profile(self) -> Profile:
-        return self.target.profile
 
     @property
     def owner(self) -> str:

@@ -6,14 +6,14 @@ Fields: specification 1.13. Numbers dialed are in the views of calls and session
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
 from control.dialout.counters import LATENCY_BOUNDS
+from control.dialout.levels import TargetState, VirtualRouterState, state_name
 from control.dialout.manager import Manager
 from control.dialout.session import Session
 from control.dialout.session_table import SessionState
-from control.dialout.target import Target, TargetState
+from control.dialout.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,12 @@ class ChassisView:
     auth_deny_no_session: int
     stale_events: int
     trigger_route_unknown: int
+    triggers_discarded: int
+    """For which no session could be made, those of deleted targets too."""
+    virtual_routers_created: int
+    virtual_routers_removed: int
+    targets_created: int
+    targets_removed: int
     session_states: dict[str, int]
     virtual_router_states: dict[str, int]
     target_states: dict[str, int]
@@ -62,7 +68,11 @@ class VirtualRouterView:
     targets_removed: int
     target_states: dict[str, int]
     triggers_discarded: int
-    """For which no session could be made, all targets together."""
+    """For which no session could be made, those of deleted targets too."""
+    sessions: int
+    sessions_seen: int
+    """Most at once."""
+    frozen: bool
     counters: dict[str, int]
 
 
@@ -74,7 +84,9 @@ class TargetView:
     domain: str
     profile: str
     sessions: int
+    sessions_seen: int
     max_sessions: int
+    frozen: bool
     triggers_discarded: int
     counters: dict[str, int]
 
@@ -114,19 +126,13 @@ class CallView:
     connect_speed: int | None
 
 
-def state_name(state: Enum) -> str:
-    """As the MIB writes it: `inService`."""
-    first, *rest = state.name.lower().split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
 def chassis(manager: Manager, now: float) -> ChassisView:
     chassis, config = manager.chassis, manager.chassis.config
     bounds = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "more"]
-    router_states: dict[str, int] = {}
+    router_states = {state_name(state): 0 for state in VirtualRouterState}
     for router in chassis.routers.values():
         name = state_name(router.state)
-        router_states[name] = router_states.get(name, 0) + 1
+        router_states[name] += 1
     return ChassisView(
         state=state_name(chassis.state),
         connecting_timer=config.connecting_timer,
@@ -146,6 +152,11 @@ def chassis(manager: Manager, now: float) -> ChassisView:
         auth_deny_no_session=chassis.auth_deny_no_session,
         stale_events=chassis.stale_events,
         trigger_route_unknown=chassis.trigger_route_unknown,
+        triggers_discarded=chassis.triggers_discarded,
+        virtual_routers_created=chassis.routers_created,
+        virtual_routers_removed=chassis.routers_removed,
+        targets_created=chassis.targets_created,
+        targets_removed=chassis.targets_removed,
         session_states=_states(chassis.states),
         virtual_router_states=router_states,
         target_states=_target_states(manager, manager.targets.all(), now),
@@ -171,7 +182,10 @@ def virtual_routers(manager: Manager, now: float) -> list[VirtualRouterView]:
             targets_created=router.targets_created,
             targets_removed=router.targets_removed,
             target_states=_target_states(manager, list(router.targets.values()), now),
-            triggers_discarded=sum(t.triggers_discarded for t in router.targets.values()),
+            triggers_discarded=router.triggers_discarded,
+            sessions=router.sessions,
+            sessions_seen=router.sessions_seen,
+            frozen=router.frozen,
             counters=router.counters.as_dict(),
         )
         for router in manager.chassis.routers.values()
@@ -187,7 +201,9 @@ def targets(manager: Manager, now: float) -> list[TargetView]:
             domain=target.config.domain,
             profile=target.config.profile,
             sessions=len(target.sessions),
+            sessions_seen=target.sessions_seen,
             max_sessions=target.config.max_sessions,
+            frozen=target.frozen,
             triggers_discarded=target.triggers_discarded,
             counters=target.counters.as_dict(),
         )
@@ -252,7 +268,7 @@ def _states(gauges: list[int]) -> dict[str, int]:
 
 
 def _target_state(manager: Manager, target: Target, now: float) -> TargetState:
-    return target.state(lambda: manager.chassis.queue_full(now))
+    return manager.chassis.target_state(target, now)
 
 
 def _target_states(manager: Manager, targets: list[Target], now: float) -> dict[str, int]:

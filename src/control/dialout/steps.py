@@ -6,7 +6,6 @@ something from outside is, the manager decides.
 
 from __future__ import annotations
 
-from control import config
 from control.deadlines import Deadlines
 from control.dialout import events
 from control.dialout.actions import Actions, TimerKey, TimerKind
@@ -19,6 +18,7 @@ from control.dialout.services import Services
 from control.dialout.session import Session
 from control.dialout.session_table import SESSION_TABLE, SessionEvent, SessionState
 from control.dialout.target import Target
+from control.dialout.targets import Targets
 
 S = SessionState
 E = SessionEvent
@@ -44,17 +44,16 @@ class Steps:
 
     def __init__(
         self,
-        config: config.Chassis,
         services: Services,
         chassis: Chassis,
+        targets: Targets,
         timers: Deadlines[TimerKey],
         sessions: dict[int, Session],
     ) -> None:
-        self._config = config
         self._services = services
         self._chassis = chassis
         self._timers = timers
-        self.actions = Actions(services, chassis, timers, sessions, self.step)
+        self.actions = Actions(services, chassis, targets, timers, sessions, self.step)
         self._session_number = 0
 
     def new_session(self, target: Target, destination: str) -> Session:
@@ -64,7 +63,8 @@ class Steps:
             target,
             destination,
             Counters(target.counters),
-            BackOff(self._config.connecting_timer, self._config.dormant_timer),
+            BackOff(),
+            target.profile,
         )
 
     def step(self, session: Session, event: SessionEvent, now: float, why: str = "") -> None:
@@ -106,7 +106,7 @@ class Steps:
         old = session.state
         if old is S.POST_INHIBITED and new is S.DORMANT:
             session.backoff.leave_post_inhibited(now - session.since)
-        if old is S.IN_SERVICE and now - session.since >= self._config.connecting_timer:
+        if old is S.IN_SERVICE and now - session.since >= self._services.chassis.connecting_timer:
             # However it ended, an administrator's reset included (specification 1.4.5).
             session.backoff.forgive()
         session.state, session.since = new, now
@@ -128,7 +128,7 @@ class Steps:
                 self.actions.flush_after_delay(session, now)
                 return
             since = attempt.in_service_since
-            old = since is not None and now - since >= self._config.connecting_timer
+            old = since is not None and now - since >= self._services.chassis.connecting_timer
             self.step(session, E.CALL_CLOSED_OLD if old else E.CALL_CLOSED_YOUNG, now, why)
             return
         if end.outcome is Outcome.VERIFIED:
@@ -137,7 +137,7 @@ class Steps:
             self.step(session, E.ROUTE_UNFIT, now, why)
         else:
             self._raise_backoff(session)
-            self.step(session, _FAILURES[end.outcome][self._config.fail_fast], now, why)
+            self.step(session, _FAILURES[end.outcome][self._services.chassis.fail_fast], now, why)
 
     def _raise_backoff(self, session: Session) -> None:
         """A LAC of the attempt that has failed said that calling again soon is of no use."""

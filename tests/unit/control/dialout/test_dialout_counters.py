@@ -88,7 +88,7 @@ class Monkey:
         self.seen = {}
         self.targets = {}
         remove = self.bench.manager.chassis.unregister
-        self.bench.manager.chassis.unregister = lambda s: (self.note(), remove(s))
+        self.bench.manager.chassis.unregister = lambda s, now: (self.note(), remove(s, now))
         self.note()
 
     def note(self) -> None:

@@ -4,10 +4,9 @@ import pytest
 from dialout_bench import SITE, Bench, candidate, configuration
 
 from control.config import Budget, Target
-from control.dialout.chassis import ChassisState
 from control.dialout.counters import SessionCounter as C
+from control.dialout.levels import ChassisState, TargetState
 from control.dialout.session_table import SessionState as S
-from control.dialout.target import TargetState
 from control.radius import events as radius
 
 
@@ -15,7 +14,7 @@ def test_the_target_limit_refuses_new_destinations_only():
     bench = Bench(configuration(targets=(Target("10.1.0.0/16", "home", "d", "p", 1),)))
     session = bench.to(S.DORMANT)
     target = session.target
-    assert target.state(lambda: False) is TargetState.INHIBITED
+    assert target.state is TargetState.INHIBITED
     event = bench.packet("10.1.0.2")
     assert event is not None
     assert bench.state("10.1.0.2") is S.NONE
@@ -71,13 +70,13 @@ def test_a_full_queue_inhibits_targets_and_discards():
     bench.packet("10.1.0.2")
     target = bench.session("10.1.0.1").target
     chassis = bench.manager.chassis
-    assert target.state(lambda: chassis.queue_full(bench.now)) is TargetState.INHIBITED
+    assert chassis.target_state(target, bench.now) is TargetState.INHIBITED
     assert chassis.inhibited_targets(bench.now) == 1
     bench.packet("10.1.0.3")
     assert bench.state("10.1.0.3") is S.NONE
     assert target.triggers_discarded == 1
     bench.answer(radius.Denied(1, "no"))
-    assert target.state(lambda: chassis.queue_full(bench.now)) is TargetState.IN_SERVICE
+    assert chassis.target_state(target, bench.now) is TargetState.IN_SERVICE
 
 
 def test_a_dormant_session_finds_the_queue_full():

@@ -7,11 +7,10 @@ from dialout_bench import LOCAL, SITE, Bench, bench_in, configuration
 from dialout_model import Entry
 
 from control.config import Target, VirtualRouter
-from control.dialout.chassis import ChassisState, VirtualRouterState
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import TargetStateChanged
+from control.dialout.levels import ChassisState, TargetState, VirtualRouterState
 from control.dialout.session_table import SessionState as S
-from control.dialout.target import TargetState
 from control.errors import LocalProtocolError
 
 
@@ -134,11 +133,11 @@ def test_a_target_without_room_is_down_until_there_is():
     bench.plane.no_room = True
     bench.manager.start(bench.now)
     target = bench.manager.targets.all()[0]
-    assert target.state(lambda: False) is TargetState.DOWN
+    assert target.state is TargetState.DOWN
     assert bench.manager.chassis.routers["home"].state is VirtualRouterState.INIT_FAILED
     bench.plane.no_room = False
     bench.pass_time(10)
-    assert target.state(lambda: False) is TargetState.IN_SERVICE
+    assert target.state is TargetState.IN_SERVICE
     assert bench.packet() is not None
     states = [f.state for f in bench.timeline() if isinstance(f, TargetStateChanged)]
     assert states == ["down", "inService"]
