@@ -32,6 +32,8 @@ SESSION_HEADER = 40
 
 STEPS = [
     ("TargetStateChanged", {"state": "inService"}),
+    ("ChassisStateChanged", {"new": "inService"}),
+    ("VirtualRouterStateChanged", {"new": "inService"}),
     ("TriggerReceived", {"source": HOME, "protocol": ICMP, "time": 0.0}),
     ("SessionStateChanged", {"old": "NONE", "new": "AUTHENTICATING"}),
     ("RadiusAsked", {"group": "home", "purpose": "dial-out"}),
@@ -47,6 +49,8 @@ STEPS = [
     ("AccessRouteInstalled", {"prefixes": ["198.51.100.1/32", "198.51.100.0/24"]}),
     ("SessionStateChanged", {"old": "CONNECTING", "new": "IN_SERVICE"}),
     ("TriggersFlushed", {"packets": 2}),
+    ("ChassisStateChanged", {"new": "initIncomplete"}),
+    ("VirtualRouterStateChanged", {"new": "initPending"}),
     ("TargetStateChanged", {"state": "removed"}),
     ("SessionStateChanged", {"old": "IN_SERVICE", "new": "NONE", "why": "shutdown"}),
     ("AccessRouteRemoved", {"prefixes": ["198.51.100.1/32", "198.51.100.0/24"]}),
