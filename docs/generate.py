@@ -22,7 +22,9 @@ from control.dialout.failure import RESULT_TEXTS, RESULT_VERDICTS
 from control.dialout.levels import CHASSIS, TARGET, VIRTUAL_ROUTER
 from control.dialout.session_table import SESSION_TABLE
 from control.fsm import Table
+from control.l2tp.lac_incoming_table import LAC_INCOMING
 from control.l2tp.lac_table import LAC_CALL
+from control.l2tp.lns_incoming_table import LNS_INCOMING
 from control.l2tp.lns_table import LNS_CALL
 from control.l2tp.tunnel_table import TUNNEL
 from control.ppp.authentication import AUTHENTICATOR, CLAIMANT
@@ -43,6 +45,8 @@ TABLES: dict[str, Table] = {
     "l2tp-tunnel": TUNNEL,
     "lns-call": LNS_CALL,
     "lac-call": LAC_CALL,
+    "lns-incoming": LNS_INCOMING,
+    "lac-incoming": LAC_INCOMING,
     "ppp-automaton": AUTOMATON,
     "ppp-phase": PHASES,
     "ppp-authenticator": AUTHENTICATOR,

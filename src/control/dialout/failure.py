@@ -90,7 +90,7 @@ def from_l2tp(failure: Failure, lac: str, now: float) -> LastFailure:
         failure.result,
         failure.error,
         failure.q931_cause,
-        failure.disconnect_cause,
+        None if failure.disconnect_cause is None else failure.disconnect_cause.code,
     )
 
 

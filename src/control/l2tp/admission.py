@@ -20,6 +20,9 @@ from control.l2tp.tunnel import Tunnel
 from control.l2tp.tunnel_check import RESULT_NOT_AUTHORISED, answer_challenge, check_version
 from control.l2tp.tunnel_table import TUNNEL, Action, Event, State
 
+RESULT_DRAINED: Final = 6
+"""Shutting down, as far as that peer is concerned."""
+
 _TIE_TEXT: Final = {
     Event.TIE_LOST: "the peer's SCCRQ won the tie",
     Event.TIE_EQUAL: "equal tie breakers",
@@ -63,6 +66,10 @@ class Admission:
         numbered = arrival.header.ns or arrival.header.nr
         if numbered or not (rivals or self._context.config.accepts):
             self._context.counters.refused_tunnels += 1
+            return []
+        if arrival.peer[0] in self._context.drained:
+            text = "the peer is being drained"
+            self._refuse(arrival, RemoteProtocolError(text, result=RESULT_DRAINED))
             return []
         policy = rivals[0].parameters if rivals else self._policy(arrival)
         if policy is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from control.l2tp.events import SocketAddress, TunnelParameters
+from control.l2tp.avp_value import CallErrors
+from control.l2tp.events import Failure, SocketAddress, TunnelParameters
 from control.l2tp.transport import ChannelConfig
 
 IncomingPolicy = (
@@ -35,6 +36,8 @@ class EndpointConfig:
     """Let peers open tunnels. None: a LAC does, an LNS does not."""
     incoming: IncomingPolicy = field(default_factory=dict, repr=False)
     """Policy for tunnels that peers open; it holds their secrets."""
+    incoming_calls: bool = False
+    """An LNS takes ICRQ too: a tunnel that is accepted may bring calls."""
     tie_breaker: bool = True
     """Send AVP 5, so that two crossing SCCRQ make one tunnel."""
     rto_initial: float = 1.0
@@ -45,6 +48,8 @@ class EndpointConfig:
     """Seconds a tunnel we opened is kept without a call."""
     id_quarantine: float = 60.0
     """Seconds before a tunnel or session id is used again."""
+    destruct_timeout: float = 600.0
+    """Seconds for which dead tunnels and calls are still shown."""
 
     @property
     def accepts(self) -> bool:
@@ -70,6 +75,8 @@ class TunnelInfo:
     state: str
     calls: int
     opened_by_us: bool
+    draining: bool = False
+    """It takes no new call and is closed after its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +88,26 @@ class CallInfo:
     state: str
     called_number: str
     serial: int
+    incoming: bool = False
+    """Placed by the LAC (ICRQ)."""
+    errors: CallErrors | None = None
+    """Of the line, as of the newest WEN (RFC 2661 6.13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadTunnel:
+    """A tunnel as it was when it ended, and why."""
+
+    tunnel: TunnelInfo
+    failure: Failure
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCall:
+    """A call as it was when it ended, and why."""
+
+    call: CallInfo
+    peer: SocketAddress
+    failure: Failure
+    ended: float

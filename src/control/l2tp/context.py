@@ -12,6 +12,7 @@ from control.l2tp.call import Call
 from control.l2tp.config import EndpointConfig
 from control.l2tp.counters import Counters
 from control.l2tp.events import Datagram, Event
+from control.l2tp.graveyard import Graveyard
 from control.l2tp.id_pool import IdPool
 
 SERIALS: Final = 1 << 32
@@ -37,6 +38,9 @@ class Context:
         self.deadlines: Deadlines[Timed] = Deadlines()
         self.calls: dict[int, Call] = {}
         """Calls by handle."""
+        self.drained: set[str] = set()
+        """Addresses of peers to and from which no tunnel is made."""
+        self.graveyard = Graveyard(config.destruct_timeout)
         self.tunnel_ids = IdPool(rng, config.id_quarantine)
         self._handle = 0
         # Serial numbers grow, and should differ from those before a restart (RFC 2661 4.4.4).

@@ -8,9 +8,9 @@ from typing import Final
 
 from control.l2tp.avp import Avp, make
 from control.l2tp.avp_table import Attribute, MessageType
-from control.l2tp.avp_value import AvpValue, Q931Cause, ResultCode
+from control.l2tp.avp_value import Accm, AvpValue, CallErrors, Q931Cause, ResultCode
 from control.l2tp.config import EndpointConfig
-from control.l2tp.events import OutgoingCall
+from control.l2tp.events import AnsweredLine, Failure, IncomingCall, OutgoingCall
 
 VERSION: Final = 0x0100
 """Protocol Version 1, revision 0."""
@@ -29,6 +29,8 @@ class StartFields:
     challenge: bytes | None = None
     response: bytes | None = None
     tie_breaker: bytes | None = None
+    receive_window: int = 0
+    """0: the endpoint's."""
 
 
 def start(kind: MessageType, config: EndpointConfig, fields: StartFields) -> list[Avp]:
@@ -43,7 +45,7 @@ def start(kind: MessageType, config: EndpointConfig, fields: StartFields) -> lis
         (Attribute.HOST_NAME, fields.host_name or config.host_name),
         (Attribute.VENDOR_NAME, config.vendor_name or None),
         (Attribute.ASSIGNED_TUNNEL_ID, fields.tunnel_id),
-        (Attribute.RECEIVE_WINDOW_SIZE, config.receive_window),
+        (Attribute.RECEIVE_WINDOW_SIZE, fields.receive_window or config.receive_window),
         (Attribute.CHALLENGE, fields.challenge),
         (Attribute.CHALLENGE_RESPONSE, fields.response),
     )
@@ -99,16 +101,51 @@ def occn(connect_speed: int, framing_type: int, sequencing: bool) -> list[Avp]:
     return avps
 
 
-def cdn(
-    session: int, result: int, error: int = 0, message: str = "", q931_cause: int | None = None
-) -> list[Avp]:
-    cause = None if q931_cause is None else Q931Cause(q931_cause, Q931_DISCONNECT)
+def cdn(session: int, failure: Failure) -> list[Avp]:
+    code = failure.q931_cause
     return _message(
         MessageType.CDN,
-        (Attribute.RESULT_CODE, _result(result, error, message)),
+        (Attribute.RESULT_CODE, _result(failure.result, failure.error, failure.message)),
         (Attribute.ASSIGNED_SESSION_ID, session),
-        (Attribute.Q931_CAUSE_CODE, cause),
+        (Attribute.Q931_CAUSE_CODE, None if code is None else Q931Cause(code, Q931_DISCONNECT)),
+        (Attribute.DISCONNECT_CAUSE, failure.disconnect_cause),
     )
+
+
+def icrq(session: int, serial: int, call: IncomingCall) -> list[Avp]:
+    return _message(
+        MessageType.ICRQ,
+        (Attribute.ASSIGNED_SESSION_ID, session),
+        (Attribute.CALL_SERIAL_NUMBER, serial),
+        (Attribute.BEARER_TYPE, call.bearer_type),
+        (Attribute.PHYSICAL_CHANNEL_ID, call.physical_channel),
+        (Attribute.CALLING_NUMBER, call.calling_number or None),
+        (Attribute.CALLED_NUMBER, call.called_number or None),
+        (Attribute.SUB_ADDRESS, call.sub_address or None),
+    )
+
+
+def icrp(session: int) -> list[Avp]:
+    return _message(MessageType.ICRP, (Attribute.ASSIGNED_SESSION_ID, session))
+
+
+def iccn(line: AnsweredLine) -> list[Avp]:
+    avps = _message(
+        MessageType.ICCN,
+        (Attribute.TX_CONNECT_SPEED, line.connect_speed),
+        (Attribute.FRAMING_TYPE, line.framing_type),
+    )
+    if line.sequencing:
+        avps.append(make(Attribute.SEQUENCING_REQUIRED, None))
+    return avps
+
+
+def wen(errors: CallErrors) -> list[Avp]:
+    return _message(MessageType.WEN, (Attribute.CALL_ERRORS, errors))
+
+
+def sli(accm: Accm) -> list[Avp]:
+    return _message(MessageType.SLI, (Attribute.ACCM, accm))
 
 
 def _message(kind: MessageType, *fields: tuple[Attribute, AvpValue]) -> list[Avp]:

@@ -1,5 +1,5 @@
 """An L2TP endpoint (RFC 2661): all tunnels and calls of one local identity, as LNS that places
-outgoing calls or as LAC that is asked to dial.
+outgoing calls and may take incoming ones, or as LAC that is asked to dial and offers calls.
 
 Sans-IO: UDP payloads and time go in, datagrams, events and the next deadline come out. PPP and the
 data channel are not its concern.
@@ -13,24 +13,28 @@ from typing import Final
 from control.errors import DecodeError, LocalProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.admission import Admission, Arrival
-from control.l2tp.avp import Rng, encode_avps
+from control.l2tp.avp import Avp, Rng, encode_avps
 from control.l2tp.avp_table import Attribute, MessageType
-from control.l2tp.avp_value import MAX_VALUE
+from control.l2tp.avp_value import MAX_VALUE, Accm, CallErrors, DisconnectCause
 from control.l2tp.call import ERROR_NO_RESOURCES, RESULT_ADMINISTRATIVE, Call
-from control.l2tp.config import CallInfo, EndpointConfig, TunnelInfo
+from control.l2tp.config import CallInfo, DeadCall, DeadTunnel, EndpointConfig, TunnelInfo
 from control.l2tp.context import Context
 from control.l2tp.counters import Counters
 from control.l2tp.events import (
+    AnsweredLine,
     CallClosed,
     Datagram,
     Event,
     Failure,
+    IncomingCall,
     OutgoingCall,
     SocketAddress,
     TunnelParameters,
 )
 from control.l2tp.lac_call import LacCall, check_answer
+from control.l2tp.lac_incoming import LacIncomingCall
 from control.l2tp.lns_call import LnsCall
+from control.l2tp.lns_incoming import LnsIncomingCall
 from control.l2tp.message import peek_type, peek_value, split
 from control.l2tp.registry import Registry
 from control.l2tp.transport import LOWEST_CAP
@@ -70,7 +74,7 @@ class Endpoint:
         tunnel_patience: float | None = None,
         call_patience: float | None = None,
     ) -> int:
-        """Asks the LAC `tunnel` names to dial, over a new tunnel or one with equal parameters.
+        """LNS: asks the LAC `tunnel` names to dial, over a new tunnel or one with equal parameters.
 
         `tunnel_patience` is how many seconds the call waits for the tunnel; None: a full cycle of
         retransmissions, after which every opening is given up. `call_patience` is how many it
@@ -78,20 +82,40 @@ class Endpoint:
         LocalProtocolError on a LAC, after shutdown, or for values that cannot be sent.
         """
         self._check_call(tunnel, call)
-        carrier = self._registry.with_parameters(tunnel)
-        if carrier is None:
-            tunnel_id = self._context.tunnel_ids.allocate(now)
-            if tunnel_id is None:
-                handle = self._context.next_handle()
-                failure = Failure("local", error=ERROR_NO_RESOURCES, message="no tunnel id is free")
-                self._context.events.append(CallClosed(handle, failure))
-                return handle
-            carrier = Tunnel(self._context, self._registry, tunnel_id, tunnel)
+        carrier = self._carrier_to(tunnel, now)
+        if isinstance(carrier, Failure):
+            return self._stillborn(carrier)
         placed = LnsCall(self._context, carrier, call, call_patience)
         placed.open(tunnel_patience, now)
         carrier.attach(placed, now)
         self._settle(carrier, now)
         return placed.handle
+
+    def offer_call(
+        self,
+        tunnel: TunnelParameters,
+        call: IncomingCall,
+        now: float,
+        *,
+        line: AnsweredLine | None = None,
+        tunnel_patience: float | None = None,
+    ) -> int:
+        """LAC: tells the LNS `tunnel` names of a line that rings (ICRQ), and says `line` when it
+        takes the call. Otherwise as place_call."""
+        line = line or AnsweredLine()
+        if self.config.role != "lac":
+            raise LocalProtocolError("only a LAC offers incoming calls")
+        self._check_tunnel(tunnel)
+        encode_avps(build.icrq(1, call.serial, call))
+        encode_avps(build.iccn(line))
+        carrier = self._carrier_to(tunnel, now)
+        if isinstance(carrier, Failure):
+            return self._stillborn(carrier)
+        offered = LacIncomingCall(self._context, carrier, call, line)
+        offered.ring(tunnel_patience, now)
+        carrier.attach(offered, now)
+        self._settle(carrier, now)
+        return offered.handle
 
     def close_call(
         self,
@@ -102,23 +126,28 @@ class Endpoint:
         error: int = 0,
         message: str = "",
         q931_cause: int | None = None,
+        disconnect_cause: DisconnectCause | None = None,
     ) -> None:
         """CDN, if the call got that far. Nothing is reported; a call that is not there is ignored.
         Raises LocalProtocolError for codes that cannot be sent."""
-        encode_avps(build.cdn(1, result, error, message, q931_cause))
+        failure = Failure("local", result, error, message, q931_cause, disconnect_cause)
+        encode_avps(build.cdn(1, failure))
         known = self._context.calls.get(call)
         if known is not None:
             carrier = self._tunnel_of(known)
-            known.close(Failure("local", result, error, message, q931_cause), now)
+            known.close(failure, now)
             self._settle(carrier, now)
 
     def accept_call(self, call: int, now: float, *, physical_channel: int | None = None) -> None:
-        """LAC: OCRP, the call is being dialed. Ignored if the call is gone. Raises
+        """LAC: OCRP, the call is being dialed; LNS: ICRP. Ignored if the call is gone. Raises
         LocalProtocolError if it was accepted before."""
         encode_avps(build.ocrp(1, physical_channel))
-        known = self._lac_call(call)
+        known = self._context.calls.get(call)
+        if isinstance(known, LnsIncomingCall):
+            known.accept(now)
+        elif (dialed := self._lac_call(call)) is not None:
+            dialed.accept(physical_channel, now)
         if known is not None:
-            known.accept(physical_channel, now)
             self._settle(self._tunnel_of(known), now)
 
     def connect_call(
@@ -137,6 +166,45 @@ class Endpoint:
         if known is not None:
             known.connect(connect_speed, framing_type, sequencing, now)
             self._settle(self._tunnel_of(known), now)
+
+    def set_link_info(
+        self, call: int, now: float, *, send: int = 0xFFFFFFFF, receive: int = 0xFFFFFFFF
+    ) -> None:
+        """LNS: SLI, the control characters the LAC escapes on an asynchronous line, and those it
+        drops (RFC 2661 6.14). Ignored if the call is gone. Raises LocalProtocolError for what is
+        no 32-bit map."""
+        self._tell(call, build.sli(Accm(send, receive)), now)
+
+    def report_errors(self, call: int, errors: CallErrors, now: float) -> None:
+        """LAC: WEN, the line's totals (RFC 2661 6.13). Ignored if the call is gone. Raises
+        LocalProtocolError for numbers of more than 32 bits."""
+        self._tell(call, build.wen(errors), now)
+
+    def drain_tunnel(self, tunnel: int, now: float) -> None:
+        """No new call joins the tunnel; it is closed after its last one. A tunnel that is not
+        there is ignored."""
+        known = self._registry.get(tunnel)
+        if known is not None:
+            known.drain(now)
+            self._settle(known, now)
+
+    def drain_peer(self, address: str, now: float, *, drained: bool = True) -> None:
+        """Drains all tunnels to an address, and makes no new one until `drained` is taken back."""
+        if not drained:
+            self._context.drained.discard(address)
+            return
+        self._context.drained.add(address)
+        for tunnel in self._registry:
+            if tunnel.peer[0] == address:
+                tunnel.drain(now)
+                self._settle(tunnel, now)
+
+    def close_peer(self, address: str, now: float, *, message: str = "") -> None:
+        """StopCCN on all tunnels to an address. Raises nothing; calls end with stage `tunnel`."""
+        for tunnel in self._registry:
+            if tunnel.peer[0] == address:
+                tunnel.close(Failure("local", RESULT_CLEAR, message=message), now)
+                self._settle(tunnel, now)
 
     def close_tunnel(
         self,
@@ -195,7 +263,7 @@ class Endpoint:
         """Does whatever is due."""
         while (due := self._context.deadlines.pop_due(now)) is not None:
             carrier = due if isinstance(due, Tunnel) else None
-            if isinstance(due, LnsCall):
+            if isinstance(due, Call):
                 carrier = self._tunnel_of(due)
             due.handle_timer(now)
             if carrier is not None:
@@ -221,21 +289,58 @@ class Endpoint:
     def calls(self) -> list[CallInfo]:
         return [call.info() for call in self._context.calls.values()]
 
+    def dead_tunnels(self, now: float) -> list[DeadTunnel]:
+        """Those that ended within the destruct timeout, oldest first; 1,024 at most."""
+        return self._context.graveyard.tunnels(now)
+
+    def dead_calls(self, now: float) -> list[DeadCall]:
+        """As dead_tunnels."""
+        return self._context.graveyard.calls(now)
+
+    def _carrier_to(self, parameters: TunnelParameters, now: float) -> Tunnel | Failure:
+        """The tunnel with these parameters, or why there can be none."""
+        carrier = self._registry.with_parameters(parameters)
+        if carrier is not None:
+            return carrier
+        if parameters.peer[0] in self._context.drained:
+            return Failure("local", message="the peer is being drained")
+        tunnel_id = self._context.tunnel_ids.allocate(now)
+        if tunnel_id is None:
+            return Failure("local", error=ERROR_NO_RESOURCES, message="no tunnel id is free")
+        return Tunnel(self._context, self._registry, tunnel_id, parameters)
+
+    def _stillborn(self, failure: Failure) -> int:
+        handle = self._context.next_handle()
+        self._context.events.append(CallClosed(handle, failure))
+        return handle
+
+    def _tell(self, call: int, avps: list[Avp], now: float) -> None:
+        """A message about a connected call that changes nothing of its state."""
+        encode_avps(avps)
+        known = self._context.calls.get(call)
+        if known is not None and known.peer_session:
+            carrier = self._tunnel_of(known)
+            carrier.send(avps, known.peer_session, now)
+            self._settle(carrier, now)
+
     def _check_call(self, tunnel: TunnelParameters, call: OutgoingCall) -> None:
         if self.config.role != "lns":
             raise LocalProtocolError("only an LNS places outgoing calls")
-        if self._shut_down:
-            raise LocalProtocolError("the endpoint is shut down")
-        if tunnel.require_tunnel_auth and not tunnel.secret:
-            raise LocalProtocolError("tunnel authentication is required and there is no secret")
-        fields = build.StartFields(tunnel.host_name, 1)
-        encode_avps(build.start(MessageType.SCCRQ, self.config, fields))
+        self._check_tunnel(tunnel)
         room = MAX_VALUE - 2
         for text in (call.called_number, call.sub_address):
             if len(text.encode("utf-8", "replace")) > room:
                 raise LocalProtocolError(f"a number longer than {room} octets")
         bearer = 0 if call.bearer_type is None else call.bearer_type
         encode_avps(build.ocrq(1, call.serial, call, bearer, call.framing_type))
+
+    def _check_tunnel(self, tunnel: TunnelParameters) -> None:
+        if self._shut_down:
+            raise LocalProtocolError("the endpoint is shut down")
+        if tunnel.require_tunnel_auth and not tunnel.secret:
+            raise LocalProtocolError("tunnel authentication is required and there is no secret")
+        fields = build.StartFields(tunnel.host_name, 1, receive_window=tunnel.receive_window)
+        encode_avps(build.start(MessageType.SCCRQ, self.config, fields))
 
     def _lac_call(self, handle: int) -> LacCall | None:
         call = self._context.calls.get(handle)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from control.l2tp.avp_value import Accm, CallErrors, DisconnectCause
+
 SocketAddress = tuple[str, int]
 """IP address in canonical text form, UDP port."""
 
@@ -35,6 +37,8 @@ class TunnelParameters:
     assignment_id: str = ""
     hello_interval: float = 60.0
     """Seconds of silence after which HELLO is sent."""
+    receive_window: int = 0
+    """Receive Window Size (AVP 10) to announce, 0: the endpoint's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,30 @@ class OutgoingCall:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """Content of an ICRQ (RFC 2661 6.9)."""
+
+    called_number: str = ""
+    calling_number: str = ""
+    sub_address: str = ""
+    serial: int = 0
+    """Call Serial Number; 0: the endpoint numbers it. On the LNS's side as received."""
+    bearer_type: int | None = None
+    """AVP 18 bits (1 digital, 2 analog); None: not told, as of a line that is no telephone's."""
+    physical_channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredLine:
+    """Content of an ICCN (RFC 2661 6.11) but for the proxy AVPs, which are never sent, and are
+    read and not used on receipt: LCP always starts afresh."""
+
+    connect_speed: int = 64000
+    framing_type: int = 1
+    sequencing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a tunnel or call ended."""
 
@@ -66,8 +94,8 @@ class Failure:
     error: int = 0
     message: str = ""
     q931_cause: int | None = None
-    disconnect_cause: int | None = None
-    """RFC 3145 AVP 46."""
+    disconnect_cause: DisconnectCause | None = None
+    """RFC 3145 AVP 46: what PPP had to do with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +128,17 @@ class CallRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class CallArrived:
+    """LNS role: a good ICRQ arrived; `accept_call` or `close_call` answers it."""
+
+    call: int
+    request: IncomingCall
+    local: SocketAddress
+    peer: SocketAddress
+    peer_host_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallAccepted:
     """LNS role: OCRP arrived; the LAC is dialing."""
 
@@ -108,7 +147,7 @@ class CallAccepted:
 
 @dataclass(frozen=True, slots=True)
 class CallConnected:
-    """OCCN was received (LNS) or sent (LAC): PPP may start."""
+    """OCCN or ICCN was received (LNS) or sent (LAC): PPP may start."""
 
     call: int
     local: SocketAddress
@@ -129,4 +168,31 @@ class CallClosed:
     failure: Failure
 
 
-Event = TunnelOpened | TunnelClosed | CallRequested | CallAccepted | CallConnected | CallClosed
+@dataclass(frozen=True, slots=True)
+class LineErrors:
+    """LNS role: WEN arrived (RFC 2661 6.13)."""
+
+    call: int
+    errors: CallErrors
+    """Totals of the call so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInfo:
+    """LAC role: SLI arrived (RFC 2661 6.14): what to escape on an asynchronous line."""
+
+    call: int
+    accm: Accm
+
+
+Event = (
+    TunnelOpened
+    | TunnelClosed
+    | CallRequested
+    | CallArrived
+    | CallAccepted
+    | CallConnected
+    | CallClosed
+    | LineErrors
+    | LinkInfo
+)

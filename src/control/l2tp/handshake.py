@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from control.errors import RemoteProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.avp import Avp, Rng, encode_avps
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.config import EndpointConfig
-from control.l2tp.events import TunnelParameters
+from control.l2tp.events import Failure, TunnelParameters
 from control.l2tp.message import HEADER, Message
 from control.l2tp.tunnel_auth import CHALLENGE_OCTETS
 from control.l2tp.tunnel_check import (
@@ -17,6 +18,7 @@ from control.l2tp.tunnel_check import (
     check_host_name,
     check_response,
     check_version,
+    failure_of,
 )
 
 SCCRQ_CHALLENGE_OCTETS: Final = 2 * CHALLENGE_OCTETS
@@ -70,17 +72,19 @@ class Handshake:
     def scccn(self) -> list[Avp]:
         return build.scccn(self.response)
 
-    def judge_sccrp(self, message: Message) -> None:
-        """Raises RemoteProtocolError with the StopCCN result if the SCCRP is not acceptable."""
-        check_version(message)
-        check_host_name(message, self._parameters.peer_host_name)
-        check_response(message, MessageType.SCCRP, self._parameters, self.challenge)
-        secret = self._parameters.secret
-        self.response = answer_challenge(message, MessageType.SCCCN, secret)
-
-    def judge_scccn(self, message: Message) -> None:
-        """Raises RemoteProtocolError with the StopCCN result if the SCCCN is not acceptable."""
-        check_response(message, MessageType.SCCCN, self._parameters, self.challenge)
+    def judge(self, kind: MessageType, message: Message) -> Failure | None:
+        """What is wrong with an SCCRP or SCCCN, with the StopCCN result; None if it is good."""
+        try:
+            if kind is MessageType.SCCRP:
+                check_version(message)
+                check_host_name(message, self._parameters.peer_host_name)
+            check_response(message, kind, self._parameters, self.challenge)
+            if kind is MessageType.SCCRP:
+                secret = self._parameters.secret
+                self.response = answer_challenge(message, MessageType.SCCCN, secret)
+        except RemoteProtocolError as error:
+            return failure_of(error)
+        return None
 
     def _fields(self) -> build.StartFields:
         return build.StartFields(
@@ -89,4 +93,5 @@ class Handshake:
             challenge=self.challenge,
             response=self.response,
             tie_breaker=self.tie_breaker,
+            receive_window=self._parameters.receive_window,
         )

@@ -3,35 +3,41 @@ endpoint's owner's."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from control.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from control.l2tp.avp_table import Attribute, MessageType
-from control.l2tp.call import Carrier, cdn_for, failure_of_cdn, failure_of_fault, out_of_place
-from control.l2tp.config import CallInfo
+from control.l2tp.call import (
+    NO_FAILURE,
+    Call,
+    Carrier,
+    failure_of_cdn,
+    failure_of_fault,
+    out_of_place,
+)
 from control.l2tp.context import Context
 from control.l2tp.control_messages import occn, ocrp
-from control.l2tp.events import CallClosed, CallConnected, CallRequested, Failure, OutgoingCall
+from control.l2tp.events import CallConnected, CallRequested, Failure, OutgoingCall
 from control.l2tp.lac_table import LAC_CALL, Action, Event, State
 from control.l2tp.message import Message
 
-_NO_FAILURE: Final = Failure("")
 
+class LacCall(Call):
+    __slots__ = (
+        "_connect_speed",
+        "_framing_type",
+        "_physical_channel",
+        "_sequencing",
+        "request",
+        "state",
+    )
 
-class LacCall:
     def __init__(self, context: Context, carrier: Carrier) -> None:
-        self.handle = context.next_handle()
-        self.session = 0
-        self.peer_session = 0
+        super().__init__(context, carrier)
         self.state = State.IDLE
-        self.carrier = carrier
         self.request = OutgoingCall("")
-        self._context = context
         self._physical_channel: int | None = None
         self._connect_speed = 0
         self._framing_type = 0
         self._sequencing = False
-        context.calls[self.handle] = self
 
     def requested(self, message: Message, now: float) -> None:
         """A good OCRQ made this call; `session` and `peer_session` are set."""
@@ -55,7 +61,7 @@ class LacCall:
         if kind is MessageType.CDN:
             self._step(Event.CDN, now, failure_of_cdn(message))
         elif kind is MessageType.SLI:
-            self._context.counters.sli += 1
+            self.link_info(message)
         elif kind is MessageType.WEN:
             self._context.counters.wen += 1
         else:
@@ -81,19 +87,11 @@ class LacCall:
     def handle_timer(self, now: float) -> None:
         """The owner times the dialing; there is nothing to do here."""
 
-    def info(self) -> CallInfo:
-        return CallInfo(
-            self.handle,
-            self.carrier.id,
-            self.session,
-            self.peer_session,
-            self.state.name,
-            self.request.called_number,
-            self.request.serial,
-        )
+    def describe(self) -> tuple[State, str, int]:
+        return self.state, self.request.called_number, self.request.serial
 
     def _step(
-        self, event: Event, now: float, failure: Failure = _NO_FAILURE, *, report: bool = True
+        self, event: Event, now: float, failure: Failure = NO_FAILURE, *, report: bool = True
     ) -> None:
         row = LAC_CALL.step(self.state, event)
         self.state = row.next
@@ -111,9 +109,9 @@ class LacCall:
             elif action is Action.REPORT_CONNECTED:
                 self._report_connected()
             elif action is Action.SEND_CDN:
-                self.carrier.send(cdn_for(self.session, failure), self.peer_session, now)
+                self.refuse(failure, now)
             elif action is Action.CLEAN_UP:
-                self._clean_up(failure, report, now)
+                self.end(failure, report, now)
 
     def _report_connected(self) -> None:
         self._context.counters.calls_connected += 1
@@ -131,13 +129,6 @@ class LacCall:
                 sequencing_required=self._sequencing,
             )
         )
-
-    def _clean_up(self, failure: Failure, report: bool, now: float) -> None:
-        self._context.calls.pop(self.handle, None)
-        self._context.counters.calls_closed += 1
-        if report:
-            self._context.events.append(CallClosed(self.handle, failure))
-        self.carrier.forget(self, failure, now)
 
 
 def check_answer(connect_speed: int, framing_type: int) -> None:

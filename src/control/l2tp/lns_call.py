@@ -9,46 +9,42 @@ from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.call import (
     ERROR_NO_RESOURCES,
-    ERROR_OUT_OF_RANGE,
+    NO_FAILURE,
     RESULT_ADMINISTRATIVE,
-    RESULT_GENERAL_ERROR,
+    Call,
     Carrier,
-    cdn_for,
     failure_of_cdn,
     failure_of_fault,
     out_of_place,
+    session_in_use,
 )
-from control.l2tp.config import CallInfo
 from control.l2tp.context import Context
 from control.l2tp.control_messages import ocrq
-from control.l2tp.events import CallAccepted, CallClosed, CallConnected, Failure, OutgoingCall
+from control.l2tp.events import CallAccepted, CallConnected, Failure, OutgoingCall
 from control.l2tp.lns_table import LNS_CALL, Action, Event, State
 from control.l2tp.message import Message
 
 ALL_BEARERS: Final = 3
-_NO_FAILURE: Final = Failure("")
 
 
-class LnsCall:
+class LnsCall(Call):
+    __slots__ = ("_patience", "_request", "serial", "state")
+
+    awaits_reply = True
+
     def __init__(
         self, context: Context, carrier: Carrier, request: OutgoingCall, patience: float | None
     ) -> None:
-        self.handle = context.next_handle()
-        self.session = 0
-        self.peer_session = 0
+        super().__init__(context, carrier)
         self.state = State.IDLE
-        self.carrier = carrier
         self.serial = request.serial
-        self._context = context
         self._request = request
         self._patience = patience
-        self._connected: Message | None = None
-        context.calls[self.handle] = self
 
     def open(self, patience: float | None, now: float) -> None:
         """Waits for the tunnel, at most `patience` seconds."""
         self._step(Event.LOCAL_OPEN, now)
-        self._set_patience(patience, now)
+        self.wait(patience, now)
 
     def tunnel_open(self, now: float) -> None:
         """The tunnel is established: asks for the call if its LAC can place it."""
@@ -68,10 +64,9 @@ class LnsCall:
         elif kind is MessageType.OCRP:
             self._receive_ocrp(message, now)
         elif kind is MessageType.OCCN:
-            self._connected = message
-            self._step(Event.OCCN_GOOD, now, out_of_place(kind, self.state.name))
+            self._receive_occn(message, now)
         elif kind is MessageType.WEN:
-            self._context.counters.wen += 1
+            self.line_errors(message)
         elif kind is MessageType.SLI:
             self._context.counters.sli += 1
         else:
@@ -97,29 +92,25 @@ class LnsCall:
             failure = Failure("timeout", RESULT_ADMINISTRATIVE, message="no OCRP in time")
         self._step(Event.PATIENCE_OVER, now, failure)
 
-    def info(self) -> CallInfo:
-        return CallInfo(
-            self.handle,
-            self.carrier.id,
-            self.session,
-            self.peer_session,
-            self.state.name,
-            self._request.called_number,
-            self.serial,
-        )
+    def describe(self) -> tuple[State, str, int]:
+        return self.state, self._request.called_number, self.serial
 
     def _receive_ocrp(self, message: Message, now: float) -> None:
-        if self.state is State.WAIT_REPLY:
-            assigned = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
-            if not self.carrier.adopt_peer_session(self, assigned):
-                text = f"session id {assigned} is in use"
-                bad = Failure(
-                    "protocol", result=RESULT_GENERAL_ERROR, error=ERROR_OUT_OF_RANGE, message=text
-                )
-                self._step(Event.OCRP_BAD, now, bad)
-                return
-            self.peer_session = assigned
-        self._step(Event.OCRP_GOOD, now, out_of_place(MessageType.OCRP, self.state.name))
+        if self.state is not State.WAIT_REPLY:
+            self._step(Event.OCRP_GOOD, now, out_of_place(MessageType.OCRP, self.state.name))
+            return
+        assigned = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
+        if not self.carrier.adopt_peer_session(self, assigned):
+            self._step(Event.OCRP_BAD, now, session_in_use(assigned))
+            return
+        self.peer_session = assigned
+        self._step(Event.OCRP_GOOD, now)
+
+    def _receive_occn(self, message: Message, now: float) -> None:
+        if self.state is not State.WAIT_CONNECT:
+            self._step(Event.OCCN_GOOD, now, out_of_place(MessageType.OCCN, self.state.name))
+            return
+        self._step(Event.OCCN_GOOD, now, connected=message)
 
     def _bearer(self) -> int:
         """Bearer Type to ask for: what is wanted and announced (RFC 2661 4.4.4)."""
@@ -140,7 +131,13 @@ class LnsCall:
         return None
 
     def _step(
-        self, event: Event, now: float, failure: Failure = _NO_FAILURE, *, report: bool = True
+        self,
+        event: Event,
+        now: float,
+        failure: Failure = NO_FAILURE,
+        *,
+        report: bool = True,
+        connected: Message | None = None,
     ) -> None:
         row = LNS_CALL.step(self.state, event)
         self.state = row.next
@@ -149,25 +146,22 @@ class LnsCall:
                 self._send_ocrq(now)
             elif action is Action.REPORT_ACCEPTED:
                 self.carrier.reply_arrived(self)
-                self._set_patience(None, now)
+                self.wait(None, now)
                 self._context.events.append(CallAccepted(self.handle))
-            elif action is Action.REPORT_CONNECTED:
-                self._report_connected()
+            elif action is Action.REPORT_CONNECTED and connected is not None:
+                self._report_connected(connected)
             elif action is Action.SEND_CDN:
-                self.carrier.send(cdn_for(self.session, failure), self.peer_session, now)
+                self.refuse(failure, now)
             elif action is Action.CLEAN_UP:
-                self._clean_up(failure, report, now)
+                self.end(failure, report, now)
 
     def _send_ocrq(self, now: float) -> None:
         self.serial = self.serial or self._context.next_serial()
         avps = ocrq(self.session, self.serial, self._request, self._bearer(), self._framing())
         self.carrier.send(avps, 0, now)
-        self._set_patience(self._patience, now)
+        self.wait(self._patience, now)
 
-    def _report_connected(self) -> None:
-        message = self._connected
-        if message is None:
-            return
+    def _report_connected(self, message: Message) -> None:
         self._context.counters.calls_connected += 1
         self._context.events.append(
             CallConnected(
@@ -183,14 +177,3 @@ class LnsCall:
                 sequencing_required=message.find(Attribute.SEQUENCING_REQUIRED) is not None,
             )
         )
-
-    def _clean_up(self, failure: Failure, report: bool, now: float) -> None:
-        self._set_patience(None, now)
-        self._context.calls.pop(self.handle, None)
-        self._context.counters.calls_closed += 1
-        if report:
-            self._context.events.append(CallClosed(self.handle, failure))
-        self.carrier.forget(self, failure, now)
-
-    def _set_patience(self, seconds: float | None, now: float) -> None:
-        self._context.deadlines.set(self, None if seconds is None else now + seconds)

@@ -13,7 +13,7 @@ from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp import control_messages as build
 from control.l2tp.avp import Avp, encode_avps, hide_avps
 from control.l2tp.avp_table import SESSION_MESSAGES, MessageType
-from control.l2tp.call import Call, failure_of_cdn, failure_of_fault
+from control.l2tp.call import NO_FAILURE, Call, failure_of_cdn, failure_of_fault
 from control.l2tp.config import TunnelInfo
 from control.l2tp.context import Context
 from control.l2tp.events import (
@@ -24,7 +24,6 @@ from control.l2tp.events import (
     TunnelParameters,
 )
 from control.l2tp.handshake import Handshake
-from control.l2tp.lns_call import LnsCall
 from control.l2tp.message import (
     Header,
     Message,
@@ -38,12 +37,13 @@ from control.l2tp.path import Path
 from control.l2tp.registry import Registry
 from control.l2tp.transport import Channel
 from control.l2tp.tunnel_calls import TunnelCalls
-from control.l2tp.tunnel_check import failure_of, out_of_place
+from control.l2tp.tunnel_check import is_good_sccrp, out_of_place
+from control.l2tp.tunnel_clock import TunnelClock
 from control.l2tp.tunnel_table import OPENING, TUNNEL, Action, Event, State
 
 RESULT_CLEAR: Final = 1
 ERROR_UNKNOWN: Final = 8
-_NO_FAILURE: Final = Failure("")
+_DRAINED: Final = Failure("local", RESULT_CLEAR, message="drained")
 
 
 class Tunnel:
@@ -64,10 +64,14 @@ class Tunnel:
         self.finished = False
         """Nothing is left to do or to acknowledge."""
         self.heir: Tunnel | None = None
-        """The tunnel that won the tie against this one."""
+        """Winner of the tie against this one."""
+        self.draining = False
+        """No new call may begin; the tunnel is closed after its last one."""
         self._context = context
         self._registry = registry
-        self._channel = Channel(context.channel, context.counters)
+        window = parameters.receive_window
+        channel = replace(context.channel, receive_window=window) if window else context.channel
+        self._channel = Channel(channel, context.counters)
         local, peer, credit = accepted or (parameters.local, parameters.peer, None)
         self._path = Path(local, peer, context.counters, context.outgoing, credit)
         self._calls = TunnelCalls(context, self)
@@ -76,11 +80,7 @@ class Tunnel:
         self._stop_sent = False
         self._sccrq: bytes | None = None
         """Body of the SCCRQ that made an accepted tunnel."""
-        self._open_by: float | None = None
-        """When an opening that is acknowledged but not answered is given up."""
-        self._hello_at: float | None = None
-        self._idle_at: float | None = None
-        self._gone_at: float | None = None
+        self._clock = TunnelClock()
         registry.add(self)
 
     @property
@@ -99,10 +99,10 @@ class Tunnel:
     def backlog(self) -> int:
         return self._channel.backlog
 
-    def attach(self, call: LnsCall, now: float) -> None:
+    def attach(self, call: Call, now: float) -> None:
         """A call that is to use the tunnel; opens it if that has not been done."""
         self._calls.wait(call)
-        self._idle_at = None
+        self._clock.idle_at = None
         self._step(Event.LOCAL_OPEN, now)
 
     def accept(self, message: Message, body: bytes, response: bytes | None, now: float) -> None:
@@ -123,6 +123,13 @@ class Tunnel:
         """StopCCN with the failure's codes."""
         self._step(Event.LOCAL_CLOSE, now, failure)
 
+    def drain(self, now: float) -> None:
+        """No new call joins; closes after the last one, at once if there is none."""
+        self.draining = True
+        self._registry.close(self)
+        if not len(self._calls):
+            self.close(_DRAINED, now)
+
     # Input.
 
     def receive(
@@ -134,7 +141,7 @@ class Tunnel:
             return
         self._path.heard(size, proven=header.tunnel_id == self.id)
         if self.state is State.ESTABLISHED and self.parameters.hello_interval > 0:
-            self._hello_at = now + self.parameters.hello_interval
+            self._clock.hello_at = now + self.parameters.hello_interval
         for one_header, one_body in self._channel.receive(header, body, now):
             self._deliver(one_header, one_body, now)
 
@@ -142,23 +149,22 @@ class Tunnel:
         self._channel.handle_timer(now)
         if self._channel.dead and not self.finished:
             self._step(Event.PEER_DEAD, now, Failure("timeout", message="no acknowledgement"))
-        if self._open_by is not None and now >= self._open_by:
+        clock = self._clock
+        if clock.open_by is not None and now >= clock.open_by:
             self.close(Failure("timeout", RESULT_CLEAR, message="the tunnel did not open"), now)
-        if self._gone_at is not None and now >= self._gone_at:
+        if clock.gone_at is not None and now >= clock.gone_at:
             self.finished = True
-        if self._hello_at is not None and now >= self._hello_at:
-            self._hello_at = now + self.parameters.hello_interval
+        if clock.hello_at is not None and now >= clock.hello_at:
+            clock.hello_at = now + self.parameters.hello_interval
             # What is not acknowledged yet tests the peer just as well.
             if self._channel.idle:
                 self._context.counters.hello_sent += 1
                 self.send(build.hello(), 0, now)
-        if self._idle_at is not None and now >= self._idle_at:
+        if clock.idle_at is not None and now >= clock.idle_at:
             self.close(Failure("local", RESULT_CLEAR, message="no call is left"), now)
 
     def get_timer(self) -> float | None:
-        own = (self._open_by, self._hello_at, self._idle_at, self._gone_at)
-        times = (self._channel.get_timer(), *own)
-        return min((time for time in times if time is not None), default=None)
+        return self._clock.next(self._channel.get_timer())
 
     def flush(self) -> None:
         """Moves what the channel has to send to the endpoint's output."""
@@ -175,6 +181,7 @@ class Tunnel:
             self.state.name,
             len(self._calls),
             self._initiated,
+            self.draining,
         )
 
     def remove(self, now: float) -> None:
@@ -203,7 +210,9 @@ class Tunnel:
         self._calls.forget(call, now)
         if len(self._calls) or self._closed:
             return
-        if self.state is State.ESTABLISHED:
+        if self.draining:
+            self.close(_DRAINED, now)
+        elif self.state is State.ESTABLISHED:
             self._await_calls(now)
         elif self.state is State.WAIT_CTL_REPLY:
             # Nobody waits for the answer any more.
@@ -216,11 +225,7 @@ class Tunnel:
         SCCRP from the address our SCCRQ went to (RFC 2661 8.1)."""
         if not self._path.may_move_to(peer) or header.ns != self._channel.expected:
             return False
-        if peek_type(body) is not MessageType.SCCRP:
-            return False
-        try:
-            verify(decode_body(header, body, self.parameters.secret))
-        except (DecodeError, RemoteProtocolError):
+        if not is_good_sccrp(header, body, self.parameters.secret):
             return False
         self._path.pin(peer)
         return True
@@ -277,23 +282,17 @@ class Tunnel:
         if self.state is not State.WAIT_CTL_REPLY:
             self._step(Event.SCCRP_GOOD, now, out_of_place(MessageType.SCCRP, self.state))
             return
-        try:
-            self.handshake.judge_sccrp(message)
-        except RemoteProtocolError as error:
-            self._step(Event.SCCRP_BAD, now, failure_of(error))
-        else:
-            self._step(Event.SCCRP_GOOD, now)
+        failure = self.handshake.judge(MessageType.SCCRP, message)
+        event = Event.SCCRP_BAD if failure else Event.SCCRP_GOOD
+        self._step(event, now, failure or NO_FAILURE)
 
     def _receive_scccn(self, message: Message, now: float) -> None:
         if self.state is not State.WAIT_CTL_CONN:
             self._step(Event.SCCCN_GOOD, now, out_of_place(MessageType.SCCCN, self.state))
             return
-        try:
-            self.handshake.judge_scccn(message)
-        except RemoteProtocolError as error:
-            self._step(Event.SCCCN_BAD, now, failure_of(error))
-        else:
-            self._step(Event.SCCCN_GOOD, now)
+        failure = self.handshake.judge(MessageType.SCCCN, message)
+        event = Event.SCCCN_BAD if failure else Event.SCCCN_GOOD
+        self._step(event, now, failure or NO_FAILURE)
 
     def _learn(self, message: Message) -> None:
         self.handshake.learn(message)
@@ -303,10 +302,10 @@ class Tunnel:
 
     # Actions.
 
-    def _step(self, event: Event, now: float, failure: Failure = _NO_FAILURE) -> None:
+    def _step(self, event: Event, now: float, failure: Failure = NO_FAILURE) -> None:
         row = TUNNEL.step(self.state, event)
         if row.next is not self.state:
-            self._open_by = now + self._context.cycle if row.next in OPENING else None
+            self._clock.open_by = now + self._context.cycle if row.next in OPENING else None
             if self.state is State.WAIT_CTL_REPLY:
                 self._registry.settle(self, self.handshake.challenge)
         self.state = row.next
@@ -363,7 +362,7 @@ class Tunnel:
             TunnelOpened(self.id, self.peer_id, self.local, self.peer, name)
         )
         if self.parameters.hello_interval > 0:
-            self._hello_at = now + self.parameters.hello_interval
+            self._clock.hello_at = now + self.parameters.hello_interval
         if not len(self._calls):
             self._await_calls(now)
 
@@ -371,12 +370,12 @@ class Tunnel:
         for call in self._calls.take_waiting():
             call.tunnel_open(now)
         if len(self._calls):
-            self._idle_at = None
+            self._clock.idle_at = None
 
     def _await_calls(self, now: float) -> None:
         """A tunnel that carries no call is kept for a while if it is ours to close."""
         if self._registry.with_parameters(self.parameters) is self:
-            self._idle_at = now + self._context.config.tunnel_idle
+            self._clock.idle_at = now + self._context.config.tunnel_idle
 
     def _hand_over(self, now: float) -> None:
         if self.heir is None:
@@ -389,8 +388,9 @@ class Tunnel:
         if self._closed:
             return
         self._closed = True
-        self._hello_at = self._idle_at = None
-        self._gone_at = now + self._context.cycle
+        self._context.graveyard.bury_tunnel(self, failure, now)
+        self._clock.stop_calls()
+        self._clock.gone_at = now + self._context.cycle
         self._registry.close(self)
         self._context.counters.tunnels_closed += 1
         stage = "tunnel" if failure.stage == "local" else failure.stage

@@ -1,7 +1,8 @@
-"""The calls of one tunnel: finds the call a session message is for, makes calls from OCRQ, refuses
-what this role does not take (RFC 2661 6.6 to 6.14, and the CDN rule of the specification, 2.4).
+"""The calls of one tunnel: finds the call a session message is for, makes calls from OCRQ and ICRQ,
+refuses what this end does not take (RFC 2661 6.6 to 6.14, and the CDN rule of the specification,
+2.4).
 
-What a message does to a call is lns_call.py and lac_call.py.
+What a message does to a call is lns_call.py, lac_call.py, lns_incoming.py and lac_incoming.py.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from __future__ import annotations
 from typing import Final
 
 from control.errors import DecodeError, RemoteProtocolError
-from control.l2tp import lac_table
+from control.l2tp import lac_table, lns_incoming_table
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.call import (
     ERROR_NO_RESOURCES,
     ERROR_OUT_OF_RANGE,
     RESULT_ADMINISTRATIVE,
     RESULT_GENERAL_ERROR,
+    RESULT_NO_FACILITIES,
     Call,
     Carrier,
-    cdn_for,
+    session_in_use,
 )
 from control.l2tp.context import Context
+from control.l2tp.control_messages import cdn
 from control.l2tp.events import Failure
 from control.l2tp.id_pool import IdPool
 from control.l2tp.lac_call import LacCall
-from control.l2tp.lns_call import LnsCall
+from control.l2tp.lns_incoming import LnsIncomingCall
 from control.l2tp.message import Header, Message, peek_value
 
 MOST_WAITING: Final = 256
@@ -35,14 +38,28 @@ _LAC_EVENTS: Final = {
     MessageType.OCRP: lac_table.Event.OCRP,
     MessageType.OCCN: lac_table.Event.OCCN,
 }
+_INCOMING_EVENTS: Final = {
+    MessageType.ICRP: lns_incoming_table.Event.ICRP,
+    MessageType.ICCN: lns_incoming_table.Event.ICCN_GOOD,
+}
 
 
 class TunnelCalls:
+    __slots__ = (
+        "_by_peer_session",
+        "_by_session",
+        "_carrier",
+        "_context",
+        "_ids",
+        "_in_wait_reply",
+        "_waiting",
+    )
+
     def __init__(self, context: Context, carrier: Carrier) -> None:
         self._context = context
         self._carrier = carrier
         self._ids = IdPool(context.rng, context.config.id_quarantine)
-        self._waiting: dict[LnsCall, None] = {}
+        self._waiting: dict[Call, None] = {}
         """For the tunnel to open."""
         self._by_session: dict[int, Call] = {}
         self._by_peer_session: dict[int, Call] = {}
@@ -52,10 +69,10 @@ class TunnelCalls:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._by_session)
 
-    def wait(self, call: LnsCall) -> None:
+    def wait(self, call: Call) -> None:
         self._waiting[call] = None
 
-    def take_waiting(self) -> list[LnsCall]:
+    def take_waiting(self) -> list[Call]:
         """The calls that waited for the tunnel, in order; they wait no longer."""
         calls = list(self._waiting)
         self._waiting.clear()
@@ -71,7 +88,7 @@ class TunnelCalls:
         session = self._ids.allocate(now)
         if session is not None:
             self._by_session[session] = call
-            if isinstance(call, LnsCall):
+            if call.awaits_reply:
                 self._in_wait_reply[call.handle] = call
         return session
 
@@ -82,8 +99,7 @@ class TunnelCalls:
         self._in_wait_reply.pop(call.handle, None)
 
     def forget(self, call: Call, now: float) -> None:
-        if isinstance(call, LnsCall):
-            self._waiting.pop(call, None)
+        self._waiting.pop(call, None)
         self._in_wait_reply.pop(call.handle, None)
         if self._by_session.pop(call.session, None) is not None:
             self._ids.release(call.session, now)
@@ -101,6 +117,8 @@ class TunnelCalls:
             self._unknown_session(kind, message, now)
         elif kind is MessageType.OCRQ and self._context.config.role == "lac":
             self._receive_ocrq(message, now)
+        elif kind is MessageType.ICRQ and self._context.config.incoming_calls:
+            self._receive_icrq(message, now)
         elif kind in (MessageType.OCRQ, MessageType.ICRQ):
             peer_session = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
             text = "this end does not take such calls"
@@ -140,14 +158,19 @@ class TunnelCalls:
         return call
 
     def _unknown_session(self, kind: MessageType, message: Message, now: float) -> None:
-        """A message for a call in idle. The LNS's table cleans up, which is nothing here; the
-        LAC's hangs up on OCRP."""
+        """A message for a call in idle. Of those whose tables only clean up, which is nothing here,
+        a LAC's hangs up on OCRP and that of an LNS that takes incoming calls on ICRP."""
         self._context.counters.unknown_session += 1
-        if self._context.config.role != "lac":
-            return
-        event = _LAC_EVENTS.get(kind, lac_table.Event.FAULT)
-        row = lac_table.LAC_CALL.step(lac_table.State.IDLE, event)
-        if lac_table.Action.SEND_CDN in row.actions:
+        hang_up = False
+        if self._context.config.role == "lac":
+            event = _LAC_EVENTS.get(kind, lac_table.Event.FAULT)
+            row = lac_table.LAC_CALL.step(lac_table.State.IDLE, event)
+            hang_up = lac_table.Action.SEND_CDN in row.actions
+        elif self._context.config.incoming_calls:
+            came = _INCOMING_EVENTS.get(kind, lns_incoming_table.Event.FAULT)
+            cell = lns_incoming_table.LNS_INCOMING.step(lns_incoming_table.State.IDLE, came)
+            hang_up = lns_incoming_table.Action.SEND_CDN in cell.actions
+        if hang_up:
             peer_session = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
             refusal = Failure("", RESULT_GENERAL_ERROR, ERROR_OUT_OF_RANGE, f"{kind.name} in idle")
             self._send_cdn(message.session_id or self._ids.any(), peer_session, refusal, now)
@@ -159,17 +182,35 @@ class TunnelCalls:
             self._refuse(peer_session, fault, now)
             return
         call = LacCall(self._context, self._carrier)
+        if self._adopt(call, peer_session, now):
+            call.requested(message, now)
+
+    def _receive_icrq(self, message: Message, now: float) -> None:
+        peer_session = message.value(Attribute.ASSIGNED_SESSION_ID, int) or 0
+        if self._carrier.draining:
+            text = "the tunnel takes no new calls"
+            self._refuse(peer_session, Failure("", RESULT_NO_FACILITIES, message=text), now)
+        elif peer_session in self._by_peer_session:
+            self._refuse(peer_session, session_in_use(peer_session), now)
+        else:
+            call = LnsIncomingCall(self._context, self._carrier)
+            if self._adopt(call, peer_session, now):
+                call.arrived(message, now)
+
+    def _adopt(self, call: Call, peer_session: int, now: float) -> bool:
+        """Gives a call that the peer asks for its session ids. False: there is none, and the peer
+        has been told."""
         session = self.allocate_session(call, now)
         if session is None:
             del self._context.calls[call.handle]
             text = "no session id is free"
             refusal = Failure("", RESULT_GENERAL_ERROR, ERROR_NO_RESOURCES, text)
             self._refuse(peer_session, refusal, now)
-            return
+            return False
         call.session = session
         call.peer_session = peer_session
         self.adopt_peer_session(call, peer_session)
-        call.requested(message, now)
+        return True
 
     def _ocrq_fault(self, message: Message, peer_session: int) -> Failure | None:
         """Why an OCRQ is not acceptable: a session id in use, or a bearer or framing that we did
@@ -178,9 +219,11 @@ class TunnelCalls:
         bearer = message.value(Attribute.BEARER_TYPE, int) or 0
         framing = message.value(Attribute.FRAMING_TYPE, int) or 0
         text = ""
+        if self._carrier.draining:
+            return Failure("", RESULT_NO_FACILITIES, message="the tunnel takes no new calls")
         if peer_session in self._by_peer_session:
-            text = f"session id {peer_session} is in use"
-        elif config.bearer_capabilities is not None and bearer & ~config.bearer_capabilities:
+            return session_in_use(peer_session)
+        if config.bearer_capabilities is not None and bearer & ~config.bearer_capabilities:
             text = "the bearer was not announced"
         elif framing & ~config.framing_capabilities:
             text = "the framing was not announced"
@@ -195,4 +238,4 @@ class TunnelCalls:
         if self._carrier.backlog >= MOST_WAITING:
             self._context.counters.withheld += 1
             return
-        self._carrier.send(cdn_for(session, failure), peer_session, now)
+        self._carrier.send(cdn(session, failure), peer_session, now)

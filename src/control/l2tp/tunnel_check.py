@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from control.errors import RemoteProtocolError
+from control.errors import DecodeError, RemoteProtocolError
 from control.l2tp import tunnel_auth
 from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.control_messages import VERSION
 from control.l2tp.events import Failure, TunnelParameters
-from control.l2tp.message import Message
+from control.l2tp.message import Header, Message, decode_body, peek_type, verify
 from control.l2tp.tunnel_table import State
 
 RESULT_NOT_AUTHORISED: Final = 4
@@ -44,6 +44,17 @@ def check_response(
         return
     if not tunnel_auth.verify(kind, parameters.secret, challenge, answer):
         raise RemoteProtocolError("wrong challenge response", result=RESULT_NOT_AUTHORISED)
+
+
+def is_good_sccrp(header: Header, body: bytes, secret: bytes) -> bool:
+    """Whether this is a well-formed SCCRP, the only message that may come from a new port."""
+    if peek_type(body) is not MessageType.SCCRP:
+        return False
+    try:
+        verify(decode_body(header, body, secret))
+    except (DecodeError, RemoteProtocolError):
+        return False
+    return True
 
 
 def answer_challenge(message: Message, carrier: MessageType, secret: bytes) -> bytes | None:

@@ -21,6 +21,7 @@ from control.l2tp.events import (
     CallConnected,
     CallRequested,
     Failure,
+    LinkInfo,
     OutgoingCall,
     TunnelOpened,
 )
@@ -212,7 +213,7 @@ def test_bad_message_ends_a_call_of_the_lac() -> None:
     assert (endpoint.counters.sli, endpoint.counters.wen) == (1, 1)
     peer.send(M.SLI, session=session)
     assert cdn_of(peer) == (9, session, 2, 3)
-    assert [type(e) for e in events(endpoint)] == [CallRequested, CallClosed]
+    assert [type(e) for e in events(endpoint)] == [CallRequested, LinkInfo, CallClosed]
 
 
 def test_reply_without_a_session_id_is_for_nobody() -> None:

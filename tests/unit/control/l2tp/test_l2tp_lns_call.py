@@ -149,7 +149,9 @@ def test_cdn_tells_everything_it_says() -> None:
         (A.DISCONNECT_CAUSE, DisconnectCause(3, 0xC021, 1)),
         session=session,
     )
-    assert events(endpoint) == [CallClosed(1, Failure("cdn", 8, 0, "busy", 17, 3))]
+    assert events(endpoint) == [
+        CallClosed(1, Failure("cdn", 8, 0, "busy", 17, DisconnectCause(3, 0xC021, 1)))
+    ]
     assert endpoint.calls() == []
 
 
