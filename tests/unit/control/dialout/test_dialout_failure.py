@@ -15,6 +15,7 @@ from control.dialout.failure import (
     verdict,
 )
 from control.dialout.lacs import Lacs
+from control.l2tp.avp_value import DisconnectCause
 from control.l2tp.events import Failure
 
 
@@ -66,7 +67,7 @@ def test_a_failure_without_message_is_described():
     assert describe(Failure("cdn", 2, 4)) == "general error, no resources"
     assert describe(Failure("cdn", 77, 99)) == "result 77, error 99"
     assert describe(Failure("timeout")) == "timeout"
-    kept = from_l2tp(Failure("cdn", 8, 0, "engaged", 17, 3), LAC1, 5.0)
+    kept = from_l2tp(Failure("cdn", 8, 0, "engaged", 17, DisconnectCause(3)), LAC1, 5.0)
     assert (kept.reason, kept.result, kept.q931_cause, kept.disconnect_cause) == (
         "engaged",
         8,
