@@ -1,7 +1,7 @@
 # Decapsulation of one packet that is for a tunnel address of ours: what it is, whose it is, and
 # where its inner packet begins (RFC 2661 3.1, 8.1). Nothing is written to the packet's octets.
 
-from fastpath.packet cimport PKT_DECAPPED, PKT_TRUSTED, packet_t
+from fastpath.packet cimport PKT_DECAPPED, PKT_SOCKET, PKT_TRUSTED, packet_t
 from fastpath.parse cimport l2tp_t, parse_l2tp, parse_ppp, parse_udp, udp_t, verify_udp
 from fastpath.session cimport session_entry_t, session_key, session_map_t, session_find
 from fastpath.types cimport INET, SESSION_INVALID
@@ -98,6 +98,6 @@ cdef inline int decap(packet_t* p, const session_map_t* sessions, uint64_t versi
     p.headroom = <uint16_t>(p.headroom + at if p.headroom + at < 0xFFFF else 0xFFFF)
     p.l3 = 0
     p.table = entry.table
-    # What was verified is the outer checksum: of the inner one nobody knows.
-    p.flags = (p.flags & ~<uint8_t>PKT_TRUSTED) | PKT_DECAPPED
+    # What was verified is the outer header: of the inner one nobody knows.
+    p.flags = (p.flags & ~<uint8_t>(PKT_TRUSTED | PKT_SOCKET)) | PKT_DECAPPED
     return DECAP_INNER

@@ -25,6 +25,7 @@ cdef enum:
     PKT_TRUSTED = 8           # card or kernel found the checksum of its transport header right
     PKT_QUIET_IN = 16         # a filter says that it is no traffic of the session it came by
     PKT_QUIET_OUT = 32        # nor of the session it leaves by
+    PKT_SOCKET = 64           # came by a socket: the kernel has judged its outer addresses
 
 # Layout (64 octets):  data frame ts | len frame_len wire_len nh session | l3 l4 headroom table
 # port | 6 x u8

@@ -7,7 +7,8 @@ from fastpath.checksum cimport (
     ipv4_header_ok, pseudo_sum4, pseudo_sum6, sum_octets, sums_to_zero)
 from fastpath.packet cimport (
     LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LOOP, LINK_NULL, LINK_PPP, LINK_PPP_HDLC,
-    LINK_PPP_WITHDIR, LINK_RAW, LINK_SLL, LINK_SLL2, PKT_DECAPPED, PKT_GENERATED, packet_t)
+    LINK_PPP_WITHDIR, LINK_RAW, LINK_SLL, LINK_SLL2, PKT_DECAPPED, PKT_GENERATED, PKT_SOCKET,
+    packet_t)
 from fastpath.types cimport INET, INET6
 from fastpath.verdict cimport (
     REASON_CAPTURED_SHORT, REASON_IP6_HEADER, REASON_IP_CHECKSUM, REASON_IP_HEADER_LENGTH,
@@ -246,6 +247,8 @@ cdef inline int _parse_ip4(packet_t* p) noexcept nogil:
     p.l4 = <uint16_t> (p.l3 + header)
     p.proto = ip.protocol
     p.len = p.l3 + total
+    if p.flags & PKT_SOCKET:
+        return REASON_NONE                            # loopback, for one: nobody else has it
     return check_addresses4(be32toh(ip.source), be32toh(ip.destination))
 
 
