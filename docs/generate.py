@@ -61,6 +61,7 @@ PACKAGES = {
     "control-l2tp": "control/l2tp",
     "control-ppp": "control/ppp",
     "control-radius": "control/radius",
+    "control-runtime": "control/runtime",
     "control-sim": "control/sim",
     "fastpath": "fastpath",
     "fastpath-abi": "fastpath/abi",

@@ -210,7 +210,8 @@ class Port:
     name: str
     """What error messages call it."""
     url: str
-    """`pcap:` (what replay reads) or `mem:`."""
+    """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, or, on the tunnel side,
+    `udp:ADDRESS[:PORT]`."""
     side: str
     """`home` or `tunnel`; a replay takes one port of the home side."""
     virtual_router: str

@@ -30,8 +30,10 @@ class _Transaction:
         tunnel_port: int,
         tables: Mapping[int, int],
         filters: Filters,
+        port_of: Mapping[str, int],
     ) -> None:
         self._inner = inner
+        self._port_of = port_of
         self._filters = filters
         self._done: list[Callable[[], None]] = []
         """What the filters' users are told if the transaction succeeds."""
@@ -55,7 +57,7 @@ class _Transaction:
             peer=spec.peer,
             tunnel=spec.tunnel,
             session=spec.session,
-            port=self._tunnel_port,
+            port=self._port_of.get(spec.local[0], self._tunnel_port),
             **_header(spec),
         )
         return nh
@@ -112,7 +114,8 @@ def _header(spec: SessionSpec) -> dict[str, Any]:
 class FastpathDataplane:
     """control.dataplane.Dataplane on one engine.
 
-    tables: the engine's table by the virtual router's table number; now: the time in seconds.
+    tables: the engine's table by the virtual router's table number; now: the time in seconds;
+    port_of: the port of tunnels by their local address, where that is not `tunnel_port`.
     """
 
     def __init__(
@@ -122,8 +125,10 @@ class FastpathDataplane:
         tables: dict[int, int],
         now: Callable[[], float],
         filters: Filters | None = None,
+        port_of: Mapping[str, int] | None = None,
     ) -> None:
         """`tables`: the engine's table by table number, as build_tables returns it."""
+        self._port_of = {} if port_of is None else port_of
         self._engine = engine
         self._tunnel_port = tunnel_port
         self._tables = tables
@@ -136,7 +141,9 @@ class FastpathDataplane:
         """Raises ResourceError when a table of the engine is full."""
         try:
             with self._engine.transaction() as inner:
-                made = _Transaction(inner, self._tunnel_port, self._tables, self._filters)
+                made = _Transaction(
+                    inner, self._tunnel_port, self._tables, self._filters, self._port_of
+                )
                 yield made
             made.committed()
         except MemoryError as error:

@@ -68,13 +68,33 @@ class Lns:
         """Installs the dial-out routes; from now on triggers are accepted."""
         self.manager.start(now)
 
-    def shutdown(self, now: float) -> None:
+    def stop(self, now: float) -> None:
         """CDN for every call, StopCCN for every tunnel, all routes removed. What is to be sent
         still has to be, and LACs may ask for it again for a while."""
         self.manager.shutdown(now)
         for endpoint in self.endpoints.values():
             endpoint.shutdown(now)
         self._settle(now)
+
+    @property
+    def stopped(self) -> bool:
+        """After `stop`: every peer has heard of it."""
+        return all(e.acknowledged for e in self.endpoints.values()) and not any(
+            client.pending for client in self.clients.values()
+        )
+
+    def reset(self, virtual_router: str, destination: str, now: float) -> int:
+        """Brings the sessions to a destination to dormant, their calls closed. How many there
+        were."""
+        found = self.manager.reset_session(virtual_router, destination, now)
+        self._settle(now)
+        return found
+
+    def delete(self, virtual_router: str, destination: str, now: float) -> int:
+        """Closes the calls to a destination and forgets the sessions. How many there were."""
+        found = self.manager.delete_session(virtual_router, destination, now)
+        self._settle(now)
+        return found
 
     def on_trigger(self, event: TriggerEvent, now: float) -> None:
         self.manager.on_trigger(event, now)

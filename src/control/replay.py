@@ -193,7 +193,7 @@ class Replay:
         self._advance(self.clock.now + self.config.sim.drain)
         self.outcome.show = self._show()
         if not self.outcome.interrupted:
-            self.lns.shutdown(self.clock.now)
+            self.lns.stop(self.clock.now)
             self._settle()
             self._advance(self.clock.now + FAREWELL, until_idle=True)
         outcome = self.outcome

@@ -167,7 +167,7 @@ class Network:
         self._settle()
 
     def shutdown(self) -> None:
-        self.lns.shutdown(self.now)
+        self.lns.stop(self.now)
         self._settle()
 
     def close_ppp(self) -> None:

@@ -108,6 +108,7 @@ EDGES = {
     ),
     "control.cli": ("control", "fastpath"),
     "control.replay": ("control", "fastpath"),
+    "control.runtime": ("control", "fastpath"),
 }
 
 # Modules of the standard library and of others that a part must not import when it runs.

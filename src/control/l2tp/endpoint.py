@@ -282,6 +282,11 @@ class Endpoint:
         self._context.outgoing.clear()
         return datagrams
 
+    @property
+    def acknowledged(self) -> bool:
+        """No message of ours waits for its acknowledgement any more."""
+        return not any(tunnel.backlog for tunnel in self._registry)
+
     def tunnels(self) -> list[TunnelInfo]:
         """The tunnels there are, those that only acknowledge any more included."""
         return [tunnel.info() for tunnel in self._registry]

@@ -1,0 +1,1 @@
+"""The running process: sockets, clock and data plane loop around the LNS, which decides."""

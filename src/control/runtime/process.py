@@ -1,0 +1,303 @@
+"""A running LNS: an asyncio shell around Lns and Engine. It moves octets and time; it decides
+nothing.
+
+One thread does all of it. Each descriptor wakes it for a bounded number of packets, and signalling
+has its turn behind each such portion, so that no load of data starves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from control.config import Config
+from control.dialout.events import Event
+from control.errors import ConfigurationError
+from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_filters, build_tables
+from control.l2tp.events import Datagram
+from control.lns import Lns
+from control.radius.events import RadiusDatagram
+from control.runtime.ports import OpenPort, local_addresses, open_ports
+from control.runtime.radius_sockets import RadiusSockets
+from control.sim.host import udp_packet
+from fastpath.engine import Engine
+from fastpath.ports.mem import MemPort
+from fastpath.ports.pcap import PcapPort
+
+BURSTS = 4
+"""Bursts taken from a port before signalling has its turn."""
+TRIGGERS = 64
+"""Triggers taken before what LACs and peers say has its turn."""
+PUNTS = 256
+
+
+class Process:
+    """Made and used on the thread of its event loop; from other threads by
+    `asyncio.run_coroutine_threadsafe(process.reset(...), process.loop)` and the like.
+
+    `wall` tells seconds since 1970 UTC, for budgets alone: all timers are of the monotonic clock.
+    `on_event` gets each fact of the timeline as it happens.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        rng: random.Random | None = None,
+        wall: Callable[[], float] = time.time,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self.config = config
+        self._rng = random.SystemRandom() if rng is None else rng
+        self._wall = wall
+        self._on_event = on_event
+        self._ports: list[OpenPort] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._more: asyncio.Handle | None = None
+        self._changed = asyncio.Event()
+        self._running = False
+
+    # Life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Opens everything and accepts triggers. Raises ConfigurationError, and ResourceError for
+        an address or a port that is not to be had: then nothing stays open."""
+        self.loop = asyncio.get_running_loop()
+        self._origin = time.monotonic()
+        try:
+            self._build()
+        except BaseException:
+            self._close()
+            raise
+        self._running = True
+        for port in self._ports:
+            if port.descriptor is not None:
+                self.loop.add_reader(port.descriptor, self._readable, port)
+        self.lns.start(self.now)
+        self._settle()
+        for port in self._ports:
+            if isinstance(port.port, PcapPort):
+                self._play(port)
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Closes every call and tunnel, and everything else. Waits for what peers have to say to
+        it, no longer than `grace` seconds."""
+        if not self._running:
+            return
+        self.lns.stop(self.now)
+        self._settle()
+        try:
+            async with asyncio.timeout(grace):
+                while not self.lns.stopped:
+                    await self.changed()
+        except TimeoutError:
+            pass
+        finally:
+            self._running = False
+            self._close()
+
+    async def changed(self) -> None:
+        """Returns after the next time that anything came in or a timer ended."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start, of the clock of all times of Lns and Engine."""
+        return time.monotonic() - self._origin
+
+    @property
+    def now_ns(self) -> int:
+        return round(self.now * NANOSECONDS)
+
+    # Administration --------------------------------------------------------------------------
+
+    async def reset(self, virtual_router: str, destination: str) -> int:
+        """See Lns.reset."""
+        found = self.lns.reset(virtual_router, destination, self.now)
+        self._settle()
+        return found
+
+    async def delete(self, virtual_router: str, destination: str) -> int:
+        """See Lns.delete."""
+        found = self.lns.delete(virtual_router, destination, self.now)
+        self._settle()
+        return found
+
+    # Packets ---------------------------------------------------------------------------------
+
+    def port(self, name: str) -> OpenPort:
+        """Raises KeyError."""
+        for port in self._ports:
+            if port.config.name == name:
+                return port
+        raise KeyError(name)
+
+    def receive(self, name: str, *packets: bytes) -> None:
+        """Lets packets arrive now at a `mem:` port. Raises KeyError for another port."""
+        port = self.port(name)
+        if not isinstance(port.port, MemPort):
+            raise KeyError(f"port {name} is no mem: port")
+        for packet in packets:
+            port.port.push(packet, self.now_ns)
+        self._readable(port)
+
+    def _readable(self, port: OpenPort) -> None:
+        # A socket gives its packets the time at which it is read.
+        until = self.now_ns if port.descriptor is None else None
+        for _ in range(BURSTS):
+            if self.engine.poll(port.index, until_ns=until) <= 0:
+                break
+        self._settle()
+        if port.descriptor is None and port.port.next_ns is not None and self._running:
+            self.loop.call_soon(self._readable, port)
+
+    def _play(self, port: OpenPort) -> None:
+        """Packets of a capture come when their time stamps say, counted from the start."""
+        if not self._running:
+            return
+        self._readable(port)
+        due = port.port.next_ns
+        if due is not None:
+            delay = max(0.0, due / NANOSECONDS - self.now)
+            self.loop.call_later(delay, self._play, port)
+
+    # The turn of signalling ------------------------------------------------------------------
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.lns.handle_timer(self.now)
+        self._settle()
+
+    def _receive_radius(self, group: str, datagram: RadiusDatagram) -> None:
+        self.lns.receive_radius(group, datagram, self.now)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Carries a bounded number of messages between data plane, control plane and network. If
+        more wait, it comes back when others have had their turn."""
+        if not self._running:
+            return
+        now = self.now
+        triggers = self.dataplane.trigger_events(TRIGGERS)
+        for trigger in triggers:
+            self.lns.on_trigger(trigger, now)
+        punts = self.engine.punts(PUNTS)
+        for punt in punts:
+            if punt.verdict == "PUNT_L2TP":
+                self.lns.receive_l2tp(punt.data, punt.destination, punt.source, now)
+            elif punt.verdict == "PUNT_PPP":
+                self.lns.receive_ppp(punt.nh, punt.data, now)
+        for message in self.lns.l2tp_to_send():
+            self._send_l2tp(message)
+        for group, datagram in self.lns.radius_to_send():
+            self.radius.send(group, datagram)
+        while (event := self.lns.next_event()) is not None:
+            self._on_event(event)
+        if (len(triggers) == TRIGGERS or len(punts) == PUNTS) and self._more is None:
+            self._more = self.loop.call_soon(self._go_on)
+        self._arm(now)
+        self._changed.set()
+
+    def _go_on(self) -> None:
+        self._more = None
+        self._settle()
+
+    def _send_l2tp(self, message: Datagram) -> None:
+        (local, port), (peer, peer_port) = message.local, message.peer
+        nh = self._tunnel_nh.get(local)
+        if nh is not None:
+            packet = udp_packet(local, port, peer, peer_port, message.data)
+            self.engine.inject(packet, nh, self.now_ns)
+
+    def _arm(self, now: float) -> None:
+        """One timer, moved only when something is due earlier: one that comes too early finds
+        nothing to do and is set anew."""
+        due = self.lns.get_timer()
+        if due is None or (self._timer is not None and self._due <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        self._timer = self.loop.call_later(max(0.0, due - now), self._on_timer)
+
+    # Set-up ----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        config = self.config
+        sessions = config.chassis.max_sessions
+        self.engine = Engine(
+            adjacencies=len(config.target) + sessions + 1024,
+            sessions=sessions,
+            trigger_keys=2 * sessions,
+            seed=self._rng.getrandbits(63),
+        )
+        tables = build_tables(self.engine, config)
+        by_router = {r.name: tables[r.table] for r in config.virtual_router}
+        base_ns = round(self._origin * NANOSECONDS)
+        for port in open_ports(config, self.engine, by_router, base_ns):
+            self._ports.append(port)
+        self._tunnel_nh: dict[str, int] = {}
+        self._tunnel_index: dict[str, int] = {}
+        self._connect(by_router)
+        for address in local_addresses(config):
+            if address not in self._tunnel_nh:
+                raise ConfigurationError(f"no port of the tunnel side has the address {address}")
+        self.dataplane = FastpathDataplane(
+            self.engine,
+            next(iter(self._tunnel_index.values()), 0),
+            tables,
+            lambda: self.now,
+            build_filters(self.engine, config),
+            self._tunnel_index,
+        )
+        self.lns = Lns(config, self.dataplane, self._rng, self._wall)
+        self.radius = RadiusSockets(self.loop, self._radius_sources(), self._receive_radius)
+
+    def _connect(self, by_router: dict[str, int]) -> None:
+        """Routes to the ports: networks of the home side, and our own addresses where tunnels
+        arrive."""
+        with self.engine.transaction() as t:
+            for port in self._ports:
+                table = by_router[port.config.virtual_router]
+                nh = t.add_adjacency("ip", port=port.index, mtu=port.config.mtu)
+                if port.config.side == "home":
+                    for prefix in port.config.networks:
+                        t.add_route(table, prefix, nh)
+                    continue
+                local = t.add_adjacency("local", tunnel=True)
+                for address in self._ends_at(port):
+                    t.add_route(table, f"{address}/32", local)
+                    self._tunnel_nh.setdefault(address, nh)
+                    self._tunnel_index.setdefault(address, port.index)
+
+    def _ends_at(self, port: OpenPort) -> list[str]:
+        """Local addresses whose tunnels end at a port: a socket's own, or all."""
+        if port.descriptor is None:
+            return local_addresses(self.config)
+        address = str(port.port.address[0])
+        if address not in local_addresses(self.config):
+            allowed = "must be the local_address of a virtual router"
+            raise ConfigurationError(f"port {port.config.name}: {address} {allowed}")
+        return [address]
+
+    def _radius_sources(self) -> dict[str, str]:
+        sources: dict[str, str] = {}
+        for router in self.config.virtual_router:
+            sources.setdefault(router.radius, router.local_address)
+        return sources
+
+    def _close(self) -> None:
+        for handle in (self._timer, self._more):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._more = None
+        if hasattr(self, "radius"):
+            self.radius.close()
+        for port in self._ports:
+            if port.descriptor is not None:
+                self.loop.remove_reader(port.descriptor)
+            port.port.close()
