@@ -15,7 +15,8 @@ from collections.abc import Callable
 from control.config import Config
 from control.dialout.events import Event
 from control.errors import ConfigurationError
-from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_filters, build_tables
+from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
+from control.fastpath_filters import Filters
 from control.l2tp.events import Datagram
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
@@ -251,7 +252,7 @@ class Process:
             next(iter(self._tunnel_index.values()), 0),
             tables,
             lambda: self.now,
-            build_filters(self.engine, config),
+            Filters(self.engine, config.classifier),
             self._tunnel_index,
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall)
