@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BUILT := $(VENV)/.built
 TOOLS := $(VENV)/.tools
+# Of each target of `make fuzz`.
+SECONDS := 60
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
-.PHONY: demo test deps interop lint bench docs wheel sanitize thread clean
+.PHONY: demo test deps interop lint bench docs wheel sanitize thread fuzz clean
 
 demo: $(BUILT)
 	$(BIN)/dialout demo --output demo-out
@@ -49,6 +51,11 @@ sanitize: $(TOOLS)
 # Readers and a writer of versions on a build with ThreadSanitizer, in its own directory.
 thread: $(TOOLS)
 	./tests/thread.sh
+
+# Every decoder, and all of it together, with coverage guidance: make fuzz SECONDS=600
+fuzz: $(TOOLS)
+	$(PIP) install "dialout[fuzz]"
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS)
 
 $(BUILT): $(SOURCES)
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
