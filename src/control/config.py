@@ -31,6 +31,10 @@ class Chassis:
     """Leave connecting as soon as every LAC has failed, not when the timer ends."""
     flush_delay: int = 100
     """Milliseconds between the route's commit and the flush of buffered triggers."""
+    tunnel_idle: float = 60.0
+    """Seconds a tunnel that we opened is kept without a call."""
+    destruct_timeout: int = 600
+    """Seconds for which ended tunnels and calls are still shown, 1,024 of each at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,14 @@ class Lac:
     """Seconds of silence on the tunnel after which HELLO asks whether the LAC is there."""
     max_sessions: int = 65535
     """Calls at once over this LAC."""
+    receive_window: int = 16
+    """L2TP Receive Window Size (AVP 10) we announce: control messages it may send ahead."""
+    incoming_calls: bool = False
+    """It may open tunnels to us and bring calls; its host_name, if set, must agree."""
+    incoming_router: str = ""
+    """Virtual router of those calls."""
+    incoming_profile: str = ""
+    """How PPP is built on them."""
     lockout: float = 60.0
     """Seconds a LAC is not tried after it did not answer."""
 

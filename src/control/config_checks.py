@@ -47,6 +47,8 @@ _REFERENCES: Final = (
     ("target", "classifier", "classifier"),
     ("profile", "classifier", "classifier"),
     ("port", "virtual_router", "virtual_router"),
+    ("lac", "incoming_router", "virtual_router"),
+    ("lac", "incoming_profile", "profile"),
 )
 """Section, key, and the section whose `name` it must be. Empty refers to nothing."""
 
@@ -64,6 +66,8 @@ def check_references(entries: Entries, report: Report) -> None:
     _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
+    for entry in entries.get("lac", []):
+        _check_incoming(entry, report)
     for entry in entries.get("radius", []):
         _check_password(entry, report)
     for entry in entries.get("sim.radius.users", []):
@@ -134,6 +138,14 @@ def _check_speeds(entry: Entry, report: Report) -> None:
     if minimum is not None and maximum is not None and minimum > maximum:
         allowed = f"must not be greater than maximum_bps, which is {maximum}"
         report((*entry.path, "minimum_bps"), minimum, allowed)
+
+
+def _check_incoming(entry: Entry, report: Report) -> None:
+    if not entry.values.get("incoming_calls"):
+        return
+    for key in ("incoming_router", "incoming_profile"):
+        if entry.values.get(key) == "":
+            report((*entry.path, key), "", "must be set where incoming_calls is true")
 
 
 def _check_password(entry: Entry, report: Report) -> None:

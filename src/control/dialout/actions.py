@@ -13,6 +13,7 @@ from control.deadlines import Deadlines
 from control.dialout.attempt import Attempt
 from control.dialout.chassis import Chassis
 from control.dialout.counters import SessionCounter
+from control.dialout.disconnect import cause_of
 from control.dialout.events import RadiusAsked, TriggersDropped, TriggersFlushed
 from control.dialout.services import Services
 from control.dialout.session import Session
@@ -258,7 +259,8 @@ class Actions:
         attempt, session.attempt = session.attempt, None
         if attempt is not None:
             # A fixed text: what RADIUS or a peer said is not for the other peers.
-            attempt.close(now, session.event.value if session.event is not None else "")
+            reason = session.event.value if session.event is not None else ""
+            attempt.close(now, reason, cause_of(session.event, session.last_failure))
 
     # Slots.
 

@@ -22,6 +22,7 @@ from control.dialout.services import Services
 from control.dialout.session import Session
 from control.errors import DialoutError, LocalProtocolError
 from control.l2tp import events as l2tp
+from control.l2tp.avp_value import DisconnectCause
 from control.radius.events import DialoutGrant, SessionGrant, TunnelCandidate
 
 SUCCESSOR_TUNNEL_PATIENCE = 7.0
@@ -203,8 +204,9 @@ class Attempt:
         times = (phase, self._retry, self._expires, self._idle_check)
         return min((when for when in times if when is not None), default=None)
 
-    def close(self, now: float, reason: str) -> None:
-        """Ends link and call, if there still is one, and forgets everything."""
+    def close(self, now: float, reason: str, cause: DisconnectCause | None = None) -> None:
+        """Ends link and call, if there still is one, and forgets everything. The LAC is told
+        reason and cause."""
         self._outcomes.clear()
         self._retry = self._expires = self._idle_check = None
         if self._phase is not None:
@@ -213,7 +215,9 @@ class Attempt:
         call = self._call
         if call is not None:
             self._forget_call()
-            self._services.endpoints[call.local].close_call(call.handle, now, message=reason)
+            self._services.endpoints[call.local].close_call(
+                call.handle, now, message=reason, disconnect_cause=cause
+            )
 
     # Candidates.
 

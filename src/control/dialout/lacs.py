@@ -69,6 +69,7 @@ class Lacs:
             hide_avps=lac.hide_avps,
             assignment_id=candidate.assignment_id,
             hello_interval=lac.hello_interval,
+            receive_window=candidate.receive_window or lac.receive_window,
         )
 
     def lock_out(self, address: str, now: float) -> None:

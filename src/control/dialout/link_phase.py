@@ -33,6 +33,11 @@ from control.rib import ACCESS_DISTANCE, Change
 LARGEST_INNER_PACKET = 1460
 """Octets that fit a 1500-octet path in the longest header form we send (specification 2.1)."""
 
+ASYNCHRONOUS = 2
+"""Framing Type bit (RFC 2661 4.4.4)."""
+DEFAULT_ACCM = 0xFFFFFFFF
+"""What a LAC escapes until it is told otherwise."""
+
 
 class PhaseOutcome(Enum):
     VERIFIED = "the access routes are committed and fit"
@@ -66,6 +71,7 @@ class LinkPhase:
         self._requests: dict[tuple[str, int], int] = {}
         self.grant: SessionGrant | None = None
         """What RADIUS said of the peer; None until it did."""
+        self._accm = DEFAULT_ACCM
         self.network_open = False
         """The access routes are in the FIB."""
         self._link = services.new_link(self._link_config(own_name))
@@ -198,6 +204,14 @@ class LinkPhase:
         mtu = min(event.peer_mru, self._owner.profile.mru, LARGEST_INNER_PACKET)
         self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
         self._progress(now, "lcp", f"mtu {mtu}")
+        self._tell_lac(event.peer_accm, now)
+
+    def _tell_lac(self, accm: int, now: float) -> None:
+        """What the LAC has to escape where it turns our frames into characters (RFC 2661 6.14)."""
+        if accm != self._accm and self._call.framing_type & ASYNCHRONOUS:
+            self._accm = accm
+            endpoint = self._services.endpoints[self._call.local[0]]
+            endpoint.set_link_info(self._call.call, now, send=accm)
 
     def _respecify(self, spec: SessionSpec, now: float) -> None:
         if spec == self._spec:

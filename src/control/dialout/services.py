@@ -18,6 +18,7 @@ from control.dialout.lacs import Lacs
 from control.dialout.link_owner import LinkOwner, Owner
 from control.dialout.session import Session
 from control.l2tp import events as l2tp
+from control.l2tp.avp_value import DisconnectCause
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
 from control.radius.requests import DialoutRequest, SessionRequest
@@ -53,6 +54,11 @@ class CallControl(Protocol):
         error: int = 0,
         message: str = "",
         q931_cause: int | None = None,
+        disconnect_cause: DisconnectCause | None = None,
+    ) -> None: ...
+    def accept_call(self, call: int, now: float) -> None: ...
+    def set_link_info(
+        self, call: int, now: float, *, send: int = 0xFFFFFFFF, receive: int = 0xFFFFFFFF
     ) -> None: ...
 
 

@@ -12,6 +12,9 @@ from control.ppp.options import AUTHENTICATION
 DEFAULT_MRU: Final = 1500
 """Octets of information that every peer takes when nothing else was negotiated (RFC 1661 6.1)."""
 
+DEFAULT_ACCM: Final = 0xFFFFFFFF
+"""Control characters escaped when nothing else was negotiated: all (RFC 1662 7.1)."""
+
 MINIMUM_MRU: Final = 128
 """Smallest MRU we accept from a peer, and the smallest we may be configured with."""
 

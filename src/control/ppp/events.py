@@ -15,6 +15,8 @@ class LcpOpened:
     """We may leave out FF 03 (the peer asked for compression and we agreed)."""
     send_pfc: bool
     """We may send one-octet protocol numbers."""
+    peer_accm: int = 0xFFFFFFFF
+    """Control characters the peer wants escaped on an asynchronous line (RFC 1662 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)

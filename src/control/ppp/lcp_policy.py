@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Final
 
 from control.errors import DecodeError
-from control.ppp.config import DEFAULT_MRU, MINIMUM_MRU, LinkConfig
+from control.ppp.config import DEFAULT_ACCM, DEFAULT_MRU, MINIMUM_MRU, LinkConfig
 from control.ppp.events import LinkClosed
 from control.ppp.options import ACCM, ACFC, AUTH, LCP_OPTIONS, MAGIC, MRU, PFC, Option
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
@@ -30,6 +30,7 @@ class LcpPolicy:
         self.claimed = ""
         """Method we have agreed to prove ourselves with."""
         self.peer_mru = DEFAULT_MRU
+        self.peer_accm = DEFAULT_ACCM
         self.send_acfc = False
         self.send_pfc = False
         self._config = config
@@ -74,6 +75,7 @@ class LcpPolicy:
     def agree(self, options: tuple[Option, ...]) -> None:
         found = first_of_each(options)
         self.peer_mru = MRU.value(found[MRU.kind]) if MRU.kind in found else DEFAULT_MRU
+        self.peer_accm = ACCM.value(found[ACCM.kind]) if ACCM.kind in found else DEFAULT_ACCM
         self.claimed = AUTH.value(found[AUTH.kind]) if AUTH.kind in found else ""
         self.send_acfc = ACFC.kind in found
         self.send_pfc = PFC.kind in found
@@ -111,7 +113,7 @@ class LcpPolicy:
             acceptable = value is not None and value >= MINIMUM_MRU
             return Opinion.ACCEPT if acceptable else MRU.option(DEFAULT_MRU)
         if option.kind == ACCM.kind:
-            # There are no control characters in L2TP to map: any map will do.
+            # L2TP maps no control characters; a LAC that does is told (Set-Link-Info).
             return ACCM.option(0) if value is None else Opinion.ACCEPT
         if option.kind == AUTH.kind:
             return self._opinion_of_method(value)

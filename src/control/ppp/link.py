@@ -226,7 +226,9 @@ class Link:
         if signal is Signal.UP:
             policy = self._lcp.policy
             self._ipcp.peer_mru = policy.peer_mru
-            self._events.append(LcpOpened(policy.peer_mru, policy.send_acfc, policy.send_pfc))
+            self._events.append(
+                LcpOpened(policy.peer_mru, policy.send_acfc, policy.send_pfc, policy.peer_accm)
+            )
             self._change(Change.OPENED, now)
         elif signal is Signal.FINISHED:
             self._finish(now)

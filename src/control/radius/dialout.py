@@ -30,6 +30,8 @@ _ANSWER_PROTOCOLS: Final[dict[int, tuple[str, ...]]] = {
     4: ("chap", "pap"),
 }
 """26-38 to the methods we answer the peer with, in order."""
+_LARGEST_WINDOW: Final = 1024
+"""Control messages; what is ahead of a missing one is kept."""
 _ONCE: Final = ("Tunnel-", "ERX-")
 """Prefixes of the attributes that come once, or once with each tag."""
 _BEARERS: Final[dict[int, int]] = {0: 0, 1: 2, 2: 1}
@@ -60,6 +62,7 @@ def parse_dialout_grant(
     tags, values, ignored = _group(reply)
     number = _number(values, ignored)
     limit = _integer(values, "ERX-Tunnel-Maximum-Sessions") or 0
+    window = min(_integer(values, "ERX-L2tp-Recv-Window-Size") or 0, _LARGEST_WINDOW)
     broken = {f.tag: f for f in reversed(reply.faults) if f.tag is not None}
     candidates: list[TunnelCandidate] = []
     unusable: list[str] = []
@@ -67,7 +70,7 @@ def parse_dialout_grant(
         try:
             if tag in broken:
                 raise _Unusable(f"{broken[tag].name} {broken[tag].reason}")
-            candidate = _candidate(tag, _of_tag(reply, tag), limit)
+            candidate = _candidate(tag, _of_tag(reply, tag), limit, window)
             if require_tunnel_auth and not candidate.password:
                 _require_known(candidate.server_endpoint, known_secret)
             candidates.append(candidate)
@@ -130,7 +133,7 @@ def _of_tag(reply: Reply, tag: int) -> _Values:
     return values
 
 
-def _candidate(tag: int, values: _Values, maximum_sessions: int) -> TunnelCandidate:
+def _candidate(tag: int, values: _Values, maximum_sessions: int, window: int) -> TunnelCandidate:
     if (kind := _integer(values, "Tunnel-Type")) != _L2TP:
         raise _Unusable("no Tunnel-Type" if kind is None else f"Tunnel-Type {kind} is not L2TP")
     server = _endpoint(values, "Tunnel-Server-Endpoint")
@@ -146,6 +149,7 @@ def _candidate(tag: int, values: _Values, maximum_sessions: int) -> TunnelCandid
         client_auth_id=_string(values, "Tunnel-Client-Auth-Id"),
         server_auth_id=_string(values, "Tunnel-Server-Auth-Id"),
         maximum_sessions=maximum_sessions,
+        receive_window=window,
     )
 
 

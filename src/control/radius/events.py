@@ -38,6 +38,8 @@ class TunnelCandidate:
     server_auth_id: str = ""
     maximum_sessions: int = 0
     """26-33; 0: none given."""
+    receive_window: int = 0
+    """L2TP Receive Window Size to announce (26-54); 0: none given."""
 
 
 @dataclass(frozen=True, slots=True)

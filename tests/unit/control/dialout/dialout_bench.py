@@ -48,6 +48,9 @@ class FakeEndpoint:
         field(default_factory=list)
     )
     closed: list[int] = field(default_factory=list)
+    causes: list = field(default_factory=list)
+    """Disconnect causes, one a close."""
+    link_infos: list = field(default_factory=list)
     refuse: bool = False
 
     def place_call(self, tunnel, call, now, *, tunnel_patience=None, call_patience=None) -> int:
@@ -56,8 +59,22 @@ class FakeEndpoint:
         self.placed.append((tunnel, call, tunnel_patience, call_patience))
         return len(self.placed)
 
-    def close_call(self, call, now, *, result=3, error=0, message="", q931_cause=None) -> None:
+    def close_call(
+        self,
+        call,
+        now,
+        *,
+        result=3,
+        error=0,
+        message="",
+        q931_cause=None,
+        disconnect_cause=None,
+    ) -> None:
         self.closed.append(call)
+        self.causes.append(disconnect_cause)
+
+    def set_link_info(self, call, now, *, send=0xFFFFFFFF, receive=0xFFFFFFFF) -> None:
+        self.link_infos.append((call, send, receive))
 
 
 @dataclass

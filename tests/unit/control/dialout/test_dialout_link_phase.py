@@ -6,8 +6,10 @@ from dialout_bench import LAC1, LAC2, LAC3, LOCAL, SITE, Bench, candidate, confi
 from control.config import Profile
 from control.dialout.counters import SessionCounter as C
 from control.dialout.events import CallPlaced
+from control.dialout.failure import LastFailure
 from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
+from control.l2tp.avp_value import DisconnectCause
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
 from control.radius import events as radius
@@ -85,6 +87,44 @@ def test_what_lcp_negotiated_goes_to_the_data_plane():
     assert (spec.mtu, spec.acfc, spec.pfc) == (1000, True, True)
     bench.network(radius.SessionGrant(SITE, framed_mtu=900))
     assert bench.plane.sessions[session.attempt.nh].mtu == 900
+
+
+def test_a_lac_that_frames_characters_is_told_what_to_escape_once():
+    bench, _ = connecting()
+    bench.l2tp(l2tp.CallConnected(1, (LOCAL, 1701), (LAC1, 1701), 1, 2, 3, 4, framing_type=2))
+    bench.link(ppp.LcpOpened(1500, False, False))
+    assert bench.endpoint.link_infos == []
+    bench.link(ppp.LcpOpened(1500, False, False, 0xA0000))
+    bench.link(ppp.LcpOpened(1500, False, False, 0xA0000))
+    assert bench.endpoint.link_infos == [(1, 0xA0000, 0xFFFFFFFF)]
+    bench.link(ppp.LcpOpened(1500, False, False))
+    assert bench.endpoint.link_infos[1:] == [(1, 0xFFFFFFFF, 0xFFFFFFFF)]
+
+
+def test_a_lac_that_frames_bits_is_told_nothing():
+    bench, _ = connecting()
+    bench.connected()
+    bench.link(ppp.LcpOpened(1500, False, False, 0))
+    assert bench.endpoint.link_infos == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [("lcp", 5), ("echo", 8), ("authentication", 16), ("ipcp", 17), ("peer", 3), ("local", 3)],
+)
+def test_the_lac_is_told_what_ppp_had_to_do_with_the_end(stage, code):
+    bench, _ = connecting()
+    bench.connected()
+    bench.link(ppp.LinkClosed(stage, "over"))
+    assert [cause.code for cause in bench.endpoint.causes] == [code]
+
+
+def test_an_administrators_order_is_told_as_such_whatever_failed_before():
+    bench, session = connecting()
+    bench.connected()
+    session.last_failure = LastFailure(0.0, "echo", "older")
+    bench.manager.reset_session("home", session.destination, bench.now)
+    assert bench.endpoint.causes == [DisconnectCause(1)]
 
 
 @pytest.mark.parametrize("protocol", ["pap", "chap"])

@@ -59,7 +59,8 @@ def test_one_complete_tag_is_one_candidate():
         Tunnel_Preference=10,
     )
     limit = Attribute("ERX-Tunnel-Maximum-Sessions", None, 20)
-    assert grant(*tag, NUMBER, limit).candidates == (
+    window = Attribute("ERX-L2tp-Recv-Window-Size", None, 8)
+    assert grant(*tag, NUMBER, limit, window).candidates == (
         TunnelCandidate(
             tag=1,
             server_endpoint="10.88.0.2",
@@ -70,6 +71,7 @@ def test_one_complete_tag_is_one_candidate():
             client_auth_id="lns.lab",
             server_auth_id="lac.lab",
             maximum_sessions=20,
+            receive_window=8,
         ),
     )
 
