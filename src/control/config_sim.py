@@ -76,6 +76,8 @@ class SimCpe:
     """Secret it expects of us."""
     address: str = ""
     """Its own address; empty: the one it is given."""
+    answer: str = "full"
+    """Its PPP: `full`, or `fast`, the least that brings up a link, for load tests."""
     echo: bool = True
     """Answer pings, and UDP with the same payload."""
     delay: float = 0.02

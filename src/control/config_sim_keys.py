@@ -67,6 +67,7 @@ SIM: Final = Section(
                 "authentication": _AUTHENTICATION,
                 "peer_username": text(0, 255),
                 "address": address(empty=True),
+                "answer": one_of("full", "fast"),
                 "echo": boolean(),
                 "delay": _LINE_DELAY,
             },

@@ -25,6 +25,7 @@ from control.ppp.events import (
 from control.ppp.link import Link
 from control.sim import host
 from control.sim.clock import Alarm, VirtualClock
+from control.sim.fast_link import FastLink
 
 SITE_MRU = 1500
 PATIENCE = 120.0
@@ -87,7 +88,7 @@ class Line:
         self._send = send
         self._hang_up = hang_up
         self._on_open = on_open
-        self._link = Link(site.link_config(), rng)
+        self._link = site.new_link(rng)
         self._alarm = Alarm(site.clock, self._ring)
         self._carrier = True
         self._prefix = IP_PREFIXES[0]
@@ -143,7 +144,7 @@ class Line:
 
     def _pump(self) -> None:
         """Takes out of the PPP link what it has to say, to us and to its peer."""
-        link = self._link
+        link, ended = self._link, None
         while (event := link.next_event()) is not None:
             match event:
                 case LcpOpened():
@@ -160,12 +161,14 @@ class Line:
                     self.open = False
                 case LinkClosed():
                     self.open = False
-                    # Behind the last frame, which takes just as long.
-                    self._clock.call_later(self._config.delay, self._end, event.reason)
+                    ended = event.reason
                 case _:
                     pass
         for frame in link.frames_to_send():
             self._transmit(frame)
+        if ended is not None:
+            # Behind the last frame, which takes just as long.
+            self._clock.call_later(self._config.delay, self._end, ended)
         self._alarm.set(link.get_timer() if self._carrier else None)
 
     def _check(self, event: AuthenticationRequested) -> None:
@@ -176,6 +179,9 @@ class Line:
         self._link.authentication_result(event.request, accepted, self._clock.now, message=message)
 
     def _transmit(self, frame: bytes) -> None:
+        if not self._config.delay:
+            self._leave(frame)
+            return
         self._clock.call_later(self._config.delay, self._leave, frame)
 
     def _leave(self, frame: bytes) -> None:
@@ -239,6 +245,7 @@ class SimCpe:
         self.counters = CpeCounters()
         self._rng = rng
         self._identification = 0
+        self._link_config: LinkConfig | None = None
 
     @property
     def number(self) -> str:
@@ -260,6 +267,12 @@ class SimCpe:
         # A generator per call: what one call draws does not depend on the calls beside it.
         rng = random.Random(self._rng.getrandbits(64))
         return Line(self, rng, send=send, hang_up=hang_up, on_open=on_open)
+
+    def new_link(self, rng: random.Random) -> Link | FastLink:
+        if self._link_config is None:
+            self._link_config = self.link_config()
+        make = FastLink if self.config.answer == "fast" else Link
+        return make(self._link_config, rng)
 
     def link_config(self) -> LinkConfig:
         config = self.config
