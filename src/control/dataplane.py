@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from control.l2tp.events import SocketAddress
+from control.unlocked import unlocked
 
 NextHop = int
 """Index of an adjacency in the data plane."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TriggerEvent:
     """First packet of a (table, target prefix, destination): somebody wants to be connected."""
@@ -31,6 +33,7 @@ class TriggerEvent:
     destination_port: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
     """An L2TP session for the data plane: how to encapsulate and what to accept."""
@@ -88,6 +91,7 @@ class Transaction(Protocol):
         ...
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionCounters:
     packets_in: int

@@ -53,10 +53,16 @@ class Table(Generic[S, E, A]):
         self.states = states
         self.events = events
         self._cells = dict(cells)
+        # By identity, which members of an enum have for ever: their hash is computed in Python, and
+        # would take most of a step's time.
+        self._rows = {
+            id(state): {id(event): self._cells[state, event] for event in events}
+            for state in states
+        }
 
     def step(self, state: S, event: E) -> Row[S, A]:
         """The row of a cell. Raises IllegalEvent for a cell that cannot happen."""
-        row = self._cells[state, event]
+        row = self._rows[id(state)][id(event)]
         if row is None:
             raise IllegalEvent(f"{self.name}: {event.name} cannot happen in {state.name}")
         return row

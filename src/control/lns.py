@@ -7,7 +7,8 @@ not installed here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from random import Random
 
 from control import config
@@ -132,17 +133,26 @@ class Lns:
         self._settle(now)
 
     def get_timer(self) -> float | None:
-        times = [self.manager.get_timer()]
-        times += [endpoint.get_timer() for endpoint in self.endpoints.values()]
-        times += [client.get_timer() for client in self.clients.values()]
-        return min((when for when in times if when is not None), default=None)
+        earliest = self.manager.get_timer()
+        parts: Iterable[Endpoint | Client] = chain(self.endpoints.values(), self.clients.values())
+        for part in parts:
+            when = part.get_timer()
+            if when is not None and (earliest is None or when < earliest):
+                earliest = when
+        return earliest
 
     def l2tp_to_send(self) -> list[Datagram]:
-        return [d for endpoint in self.endpoints.values() for d in endpoint.datagrams_to_send()]
+        found: list[Datagram] = []
+        for endpoint in self.endpoints.values():
+            found += endpoint.datagrams_to_send()
+        return found
 
     def radius_to_send(self) -> list[tuple[str, RadiusDatagram]]:
         """Group and datagram."""
-        return [(n, d) for n, client in self.clients.items() for d in client.datagrams_to_send()]
+        found: list[tuple[str, RadiusDatagram]] = []
+        for group, client in self.clients.items():
+            found += [(group, datagram) for datagram in client.datagrams_to_send()]
+        return found
 
     def next_event(self) -> Event | None:
         """The timeline."""

@@ -24,6 +24,7 @@ from control.errors import DialoutError, LocalProtocolError
 from control.l2tp import events as l2tp
 from control.l2tp.avp_value import DisconnectCause
 from control.radius.events import DialoutGrant, SessionGrant, TunnelCandidate
+from control.unlocked import unlocked
 
 SUCCESSOR_TUNNEL_PATIENCE = 7.0
 """Seconds after which SCCRQ is given up while there is another candidate."""
@@ -40,6 +41,7 @@ class Outcome(Enum):
     EXPIRED = "idle or session time is over"
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
     """An outcome and, if it is a failure, why."""

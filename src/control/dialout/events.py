@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from control.dialout.failure import LastFailure
 from control.dialout.session_table import SessionState
 from control.l2tp.events import SocketAddress
+from control.unlocked import unlocked
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionFact:
     """What every fact about one session begins with."""
@@ -25,6 +27,7 @@ class SessionFact:
     destination: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TriggerReceived(SessionFact):
     """A trigger event that made a session or came to one."""
@@ -35,6 +38,7 @@ class TriggerReceived(SessionFact):
     destination_port: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionStateChanged(SessionFact):
     old: SessionState
@@ -42,6 +46,7 @@ class SessionStateChanged(SessionFact):
     why: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class RadiusAsked(SessionFact):
     """An Access-Request went out."""
@@ -51,12 +56,14 @@ class RadiusAsked(SessionFact):
     """`dial-out` (whom to call) or `session` (is the peer who it says it is)."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallPlaced(SessionFact):
     number: str
     lac: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallAnswered(SessionFact):
     """OCCN arrived: PPP starts."""
@@ -67,6 +74,7 @@ class CallAnswered(SessionFact):
     connect_speed: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallFailed(SessionFact):
     """One candidate, PPP, the access route or the call itself failed."""
@@ -74,6 +82,7 @@ class CallFailed(SessionFact):
     failure: LastFailure
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LinkProgress(SessionFact):
     """PPP came one step further."""
@@ -83,6 +92,7 @@ class LinkProgress(SessionFact):
     detail: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AccessRouteInstalled(SessionFact):
     """Committed and verified."""
@@ -91,16 +101,19 @@ class AccessRouteInstalled(SessionFact):
     nh: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AccessRouteRemoved(SessionFact):
     prefixes: tuple[str, ...]
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TriggersFlushed(SessionFact):
     packets: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TriggersDropped(SessionFact):
     """Buffered triggers that were not forwarded."""
@@ -108,6 +121,7 @@ class TriggersDropped(SessionFact):
     packets: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelUp:
     time: float
@@ -117,6 +131,7 @@ class TunnelUp:
     host_name: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelDown:
     time: float
@@ -125,6 +140,7 @@ class TunnelDown:
     why: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TargetStateChanged:
     """A target's state: `down`, `inhibited`, `inService` (specification 1.4.3), or `removed`."""

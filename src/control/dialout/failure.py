@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from control.l2tp.events import Failure
+from control.unlocked import unlocked
 
 
 class Verdict(Enum):
@@ -56,6 +57,7 @@ def no_answer(failure: Failure, *, accepted: bool) -> bool:
     return failure.stage in _SILENT_STAGES and not accepted
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LastFailure:
     """The newest failure of a session, kept for show. Holds no secret."""

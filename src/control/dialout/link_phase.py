@@ -29,6 +29,7 @@ from control.ppp.config import LinkConfig
 from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
 from control.rib import ACCESS_DISTANCE, Change
+from control.unlocked import unlocked
 
 LARGEST_INNER_PACKET = 1460
 """Octets that fit a 1500-octet path in the longest header form we send (specification 2.1)."""
@@ -45,6 +46,7 @@ class PhaseOutcome(Enum):
     FAILED = "the link is down"
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class PhaseEnd:
     outcome: PhaseOutcome

@@ -6,6 +6,7 @@ same octets back. Which AVPs a message must have is message.py.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,8 +15,11 @@ from control.errors import DecodeError, LocalProtocolError
 from control.l2tp.avp_table import AVPS, Attribute, AvpRow
 from control.l2tp.avp_value import MAX_VALUE, AvpValue
 from control.l2tp.hiding import hide, reveal
+from control.unlocked import unlocked
 
 HEADER: Final = 6
+_HEAD: Final = struct.Struct(">HHH")
+"""Flags and length, vendor, attribute."""
 MANDATORY: Final = 0x8000
 HIDDEN: Final = 0x4000
 RESERVED: Final = 0x3C00
@@ -30,6 +34,7 @@ class Rng(Protocol):
     def randbytes(self, n: int, /) -> bytes: ...
 
 
+@unlocked
 @dataclass(frozen=True, slots=True, repr=False)
 class Avp:
     """One AVP of a message."""
@@ -55,6 +60,7 @@ class Avp:
         return f"<{name}: {'(hidden)' if concealed else repr(self.value)}>"
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class RawAvp:
     """An AVP whose header has been read and whose value has not."""
@@ -75,16 +81,14 @@ def walk(body: bytes) -> list[RawAvp]:
     """The AVPs of a message body, values unread. Raises DecodeError for a length below the header
     or beyond the body; every step advances by at least a header."""
     avps = []
-    offset = 0
-    while offset < len(body):
-        if len(body) - offset < HEADER:
+    offset, size = 0, len(body)
+    while offset < size:
+        if size - offset < HEADER:
             raise DecodeError("truncated AVP header", offset)
-        flags = int.from_bytes(body[offset : offset + 2], "big")
+        flags, vendor, attribute = _HEAD.unpack_from(body, offset)
         length = flags & LENGTH
-        if not HEADER <= length <= len(body) - offset:
+        if not HEADER <= length <= size - offset:
             raise DecodeError(f"AVP length {length}", offset)
-        vendor = int.from_bytes(body[offset + 2 : offset + 4], "big")
-        attribute = int.from_bytes(body[offset + 4 : offset + 6], "big")
         octets = body[offset + HEADER : offset + length]
         avps.append(RawAvp(flags & ~LENGTH, vendor, attribute, octets, offset))
         offset += length
@@ -141,11 +145,8 @@ def _interpret(raw: RawAvp, row: AvpRow | None, secret: bytes, vector: bytes | N
     mandatory = bool(raw.flags & MANDATORY)
     hidden = bool(raw.flags & HIDDEN)
     reserved = raw.flags & RESERVED
-    unknown = Avp(
-        raw.attribute, raw.octets, raw.vendor, mandatory, hidden, known=False, reserved=reserved
-    )
     if row is None or reserved:
-        return unknown
+        return _unknown(raw, mandatory, hidden, reserved)
     try:
         if hidden and not row.hideable:
             raise DecodeError(f"{row.name} may not be hidden", 0, error=3)
@@ -156,9 +157,15 @@ def _interpret(raw: RawAvp, row: AvpRow | None, secret: bytes, vector: bytes | N
             raise DecodeError(
                 f"{row.name}: {error.reason}", raw.offset, error=error.error
             ) from None
-        return unknown
+        return _unknown(raw, mandatory, hidden, reserved)
     wire = raw.octets if hidden else None
     return Avp(raw.attribute, value, raw.vendor, mandatory, hidden, wire=wire)
+
+
+def _unknown(raw: RawAvp, mandatory: bool, hidden: bool, reserved: int) -> Avp:
+    return Avp(
+        raw.attribute, raw.octets, raw.vendor, mandatory, hidden, known=False, reserved=reserved
+    )
 
 
 def _reveal(raw: RawAvp, secret: bytes, vector: bytes | None) -> bytes:
@@ -182,5 +189,4 @@ def _encode(avp: Avp) -> bytes:
     if len(octets) > MAX_VALUE:
         raise LocalProtocolError(f"{len(octets)} octets do not fit an AVP")
     flags = avp.mandatory * MANDATORY | avp.hidden * HIDDEN | avp.reserved | len(octets) + HEADER
-    head = flags.to_bytes(2, "big") + avp.vendor.to_bytes(2, "big")
-    return head + avp.attribute.to_bytes(2, "big") + octets
+    return _HEAD.pack(flags, avp.vendor, avp.attribute) + octets

@@ -11,6 +11,7 @@ from control.l2tp.avp_table import Attribute, MessageType
 from control.l2tp.avp_value import Accm, AvpValue, CallErrors, Q931Cause, ResultCode
 from control.l2tp.config import EndpointConfig
 from control.l2tp.events import AnsweredLine, Failure, IncomingCall, OutgoingCall
+from control.unlocked import unlocked
 
 VERSION: Final = 0x0100
 """Protocol Version 1, revision 0."""
@@ -20,6 +21,7 @@ Q931_DISCONNECT: Final = 0x45
 """Q.931 message the cause is said to come from."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class StartFields:
     """What SCCRQ and SCCRP say of one tunnel; None leaves the AVP out."""

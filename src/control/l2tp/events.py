@@ -6,11 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from control.l2tp.avp_value import Accm, CallErrors, DisconnectCause
+from control.unlocked import unlocked
 
 SocketAddress = tuple[str, int]
 """IP address in canonical text form, UDP port."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """One UDP payload to send."""
@@ -20,6 +22,7 @@ class Datagram:
     peer: SocketAddress
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelParameters:
     """With whom to open a tunnel. Equal values share one tunnel (RFC 2868 3.7)."""
@@ -41,6 +44,7 @@ class TunnelParameters:
     """Receive Window Size (AVP 10) to announce, 0: the endpoint's."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class OutgoingCall:
     """Content of an OCRQ (RFC 2661 6.7)."""
@@ -58,6 +62,7 @@ class OutgoingCall:
     framing_type: int = 3
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
     """Content of an ICRQ (RFC 2661 6.9)."""
@@ -72,6 +77,7 @@ class IncomingCall:
     physical_channel: int | None = None
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AnsweredLine:
     """Content of an ICCN (RFC 2661 6.11) but for the proxy AVPs, which are never sent, and are
@@ -82,6 +88,7 @@ class AnsweredLine:
     sequencing: bool = False
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a tunnel or call ended."""
@@ -98,6 +105,7 @@ class Failure:
     """RFC 3145 AVP 46: what PPP had to do with it."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelOpened:
     tunnel: int
@@ -110,6 +118,7 @@ class TunnelOpened:
     peer_host_name: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelClosed:
     tunnel: int
@@ -117,6 +126,7 @@ class TunnelClosed:
     failure: Failure
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallRequested:
     """LAC role: a good OCRQ arrived."""
@@ -127,6 +137,7 @@ class CallRequested:
     peer: SocketAddress
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallArrived:
     """LNS role: a good ICRQ arrived; `accept_call` or `close_call` answers it."""
@@ -138,6 +149,7 @@ class CallArrived:
     peer_host_name: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallAccepted:
     """LNS role: OCRP arrived; the LAC is dialing."""
@@ -145,6 +157,7 @@ class CallAccepted:
     call: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallConnected:
     """OCCN or ICCN was received (LNS) or sent (LAC): PPP may start."""
@@ -162,12 +175,14 @@ class CallConnected:
     sequencing_required: bool = False
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallClosed:
     call: int
     failure: Failure
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LineErrors:
     """LNS role: WEN arrived (RFC 2661 6.13)."""
@@ -177,6 +192,7 @@ class LineErrors:
     """Totals of the call so far."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LinkInfo:
     """LAC role: SLI arrived (RFC 2661 6.14): what to escape on an asynchronous line."""

@@ -15,6 +15,7 @@ from control.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from control.l2tp.avp import Avp, decode_avps, encode_avps, walk
 from control.l2tp.avp_table import AVPS, REQUIRED, SESSION_MESSAGES, Attribute, MessageType
 from control.l2tp.avp_value import AvpValue
+from control.unlocked import unlocked
 
 HEADER: Final = struct.Struct(">HHHHHH")
 """Flags, Length, Tunnel ID, Session ID, Ns, Nr."""
@@ -28,6 +29,7 @@ V = TypeVar("V")
 _TYPES: Final = {int(kind): kind for kind in MessageType}
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Header:
     """A control message header. The ids are the receiver's; 0 while the sender does not know
@@ -39,6 +41,7 @@ class Header:
     nr: int
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Message:
     """A decoded control message. `type` None and no AVPs: a ZLB acknowledgement."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from control.errors import LocalProtocolError
 from control.ppp.options import AUTHENTICATION
+from control.unlocked import unlocked
 
 DEFAULT_MRU: Final = 1500
 """Octets of information that every peer takes when nothing else was negotiated (RFC 1661 6.1)."""
@@ -23,6 +24,7 @@ MAXIMUM_NAME: Final = 253
 PAP."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
     """One end of a PPP link. Raises LocalProtocolError for values that cannot work."""

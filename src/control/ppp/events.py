@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from control.unlocked import unlocked
 
+
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LcpOpened:
     """LCP is Opened (again); what was negotiated."""
@@ -19,6 +22,7 @@ class LcpOpened:
     """Control characters the peer wants escaped on an asynchronous line (RFC 1662 7.1)."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AuthenticationRequested:
     """The peer authenticated itself to us; `Link.authentication_result(request, ...)` answers."""
@@ -34,6 +38,7 @@ class AuthenticationRequested:
     chap_response: bytes = b""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class PeerAuthenticated:
     """The peer has proved itself to us (our demand is met)."""
@@ -41,6 +46,7 @@ class PeerAuthenticated:
     username: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class AuthenticatedToPeer:
     """The peer has accepted our own name and secret."""
@@ -48,6 +54,7 @@ class AuthenticatedToPeer:
     protocol: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class NetworkOpened:
     """IPCP is Opened. Addresses in text form."""
@@ -56,11 +63,13 @@ class NetworkOpened:
     peer_address: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class NetworkClosed:
     """IPCP left Opened while the link stays."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class LinkClosed:
     """The link is down for good; no further event follows."""

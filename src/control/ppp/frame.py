@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Final
 
 from control.errors import DecodeError
+from control.unlocked import unlocked
 
 
 class Protocol(IntEnum):
@@ -32,12 +33,14 @@ ADDRESS_CONTROL: Final = b"\xff\x03"
 _HEADER: Final = struct.Struct("!BBH")
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Frame:
     protocol: int
     information: bytes
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Packet:
     """One packet of a control or authentication protocol; `data` may hold a password."""

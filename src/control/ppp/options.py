@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from control.errors import DecodeError
+from control.unlocked import unlocked
 
 V = TypeVar("V")
 
@@ -27,6 +28,7 @@ AUTHENTICATION: Final[dict[str, bytes]] = {"pap": b"\xc0\x23", "chap": b"\xc2\x2
 _HEADER_SIZE: Final = 2
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option as it was on the wire."""

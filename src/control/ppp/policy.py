@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 from control.ppp.events import LinkClosed
 from control.ppp.options import Option, OptionRow
+from control.unlocked import unlocked
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What we think of a Configure-Request; empty: acceptable."""

@@ -31,6 +31,7 @@ from control.radius.packet import (
     encode_attribute,
     sign,
 )
+from control.unlocked import unlocked
 
 ACCESS_ACCEPT: Final = 2
 ACCESS_REJECT: Final = 3
@@ -64,6 +65,7 @@ class RandomSource(Protocol):
     def randbytes(self, n: int, /) -> bytes: ...
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute value of the dictionary."""
@@ -75,6 +77,7 @@ class Attribute:
     """Integers as int, text and addresses as str, octets (decrypted) as bytes."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An attribute that cannot be used."""
@@ -89,6 +92,7 @@ class Fault:
         return f"{self.name}{of_tag} {self.reason}"
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply whose origin was proved."""

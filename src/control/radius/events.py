@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from control.unlocked import unlocked
+
 SocketAddress = tuple[str, int]
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class RadiusDatagram:
     """One UDP payload to or from a server."""
@@ -20,6 +23,7 @@ class RadiusDatagram:
     what was received."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TunnelCandidate:
     """One tag of an Access-Accept: one LAC that may place the call (RFC 2868)."""
@@ -42,6 +46,7 @@ class TunnelCandidate:
     """L2TP Receive Window Size to announce (26-54); 0: none given."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class DialoutGrant:
     """Meaning of the first Access-Accept (specification 1.8)."""
@@ -65,12 +70,14 @@ class DialoutGrant:
     """One sentence for each other attribute that could not be used."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class FramedRoute:
     prefix: str
     metric: int = 1
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionGrant:
     """Meaning of the second Access-Accept, the one for the peer's PPP authentication."""
@@ -90,18 +97,21 @@ class SessionGrant:
     """One sentence for each attribute that could not be used."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class DialoutGranted:
     request: int
     grant: DialoutGrant
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionGranted:
     request: int
     grant: SessionGrant
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Denied:
     """Access-Reject, Access-Challenge, or an Accept that grants nothing usable."""
@@ -110,6 +120,7 @@ class Denied:
     reason: str
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class TimedOut:
     """No valid answer from any server."""

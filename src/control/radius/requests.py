@@ -10,6 +10,7 @@ from typing import Final
 
 from control.errors import LocalProtocolError
 from control.radius.codec import Value
+from control.unlocked import unlocked
 
 _FRAMED: Final = 2
 _OUTBOUND: Final = 5
@@ -18,6 +19,7 @@ _VIRTUAL: Final = 5
 PASSWORD_MODES: Final = ("empty", "none", "configured")
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class DialoutRequest:
     """The first Access-Request: whom to call for a trigger."""
@@ -34,6 +36,7 @@ class DialoutRequest:
     """Our addresses toward IPv4 and IPv6 servers; empty: the client's."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
     """The second Access-Request: is the PPP peer who it says it is. PAP if `password` is given,
