@@ -65,7 +65,7 @@ $(BUILT): $(SOURCES)
 
 # Of a package that is there pip installs the extras only: nothing is compiled again.
 $(TOOLS): $(BUILT)
-	$(PIP) install "dialout[test,lint]"
+	$(PIP) install "dialout[test,lint,mschap]"
 	touch $@
 
 clean:

@@ -27,7 +27,7 @@ from control.l2tp.lac_table import LAC_CALL
 from control.l2tp.lns_incoming_table import LNS_INCOMING
 from control.l2tp.lns_table import LNS_CALL
 from control.l2tp.tunnel_table import TUNNEL
-from control.ppp.authentication import AUTHENTICATOR, CLAIMANT
+from control.ppp.authentication_table import AUTHENTICATOR, CLAIMANT
 from control.ppp.automaton import TABLE as AUTOMATON
 from control.ppp.phase import PHASES
 from fastpath.counters import COUNTERS

@@ -51,6 +51,8 @@ class Site:
     link: Link
     payloads: list[str] = field(default_factory=list)
     closed: ppp.LinkClosed | None = None
+    deaf: bool = False
+    """Nothing that is sent to it arrives any more."""
 
 
 @dataclass
@@ -258,7 +260,7 @@ class Network:
 
     def _to_site(self, spec: SessionSpec, frame: bytes) -> None:
         site = self.lacs[spec.peer[0]].sites.get(spec.session)
-        if site is not None:
+        if site is not None and not site.deaf:
             site.link.receive_frame(frame, self.now)
 
     def _on_lac(self, lac: LacPeer, event: l2tp.Event) -> None:

@@ -182,7 +182,7 @@ def test_an_idle_call_is_closed_with_a_farewell():
 def test_a_dead_line_is_noticed_by_echo():
     profile = Profile("p", echo_interval=10.0, echo_failures=3)
     network = in_service(profile=profile)
-    network.site().link.receive_frame = lambda frame, now: None
+    network.site().deaf = True
     network.run(60)
     assert network.state() in (S.INHIBITED, S.DORMANT)
     (view,) = network.lns.sessions(network.now)

@@ -109,7 +109,7 @@ class Player:
         self.link.receive_frame(frame, recorded.time)
         self.collect(recorded.time)
         self.steps.append(
-            (recorded.name, self.link.lcp_state, self.link.ipcp_state, self.link.phase)
+            (recorded.name, self.link.lcp_state, self.link.network_state("ipv4"), self.link.phase)
         )
 
     def collect(self, now: float) -> None:

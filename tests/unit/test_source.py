@@ -142,6 +142,7 @@ THIRD_PARTY = {
         "control.sim.quiet",
         "control.sim.traffic",
     ),
+    "Cryptodome": ("control.ppp.mschap_proof",),
     "pyrad": ("control.radius", "control.sim"),
     "pytricia": ("control.bench", "control.rib"),
 }

@@ -3,38 +3,33 @@
     Challenge, Response   value size (1) value, name
     Success, Failure      message
 
-MS-CHAP has the same protocol number and other algorithms; it is never negotiated.
+MS-CHAP has the same protocol number, packets and exchange, and other values: mschap.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from control.errors import DecodeError
-from control.ppp.authentication import (
-    STAGE,
-    Authenticating,
-    Authenticator,
-    Claimant,
-    Hearing,
-    Judging,
-    read_name,
-)
+from control.ppp.authentication import STAGE, Authenticator, Claimant, read_name
+from control.ppp.authentication_table import Authenticating, Hearing, Judging
 from control.ppp.config import MAXIMUM_NAME, LinkConfig
 from control.ppp.events import AuthenticationRequested, LinkClosed
-from control.ppp.frame import Packet
+from control.ppp.frame import Packet, Protocol
+from control.ppp.outbox import Outbox
 from control.ppp.randomness import Randomness
 
 DIGEST_OCTETS: Final = 16
 CHALLENGE_OCTETS: Final = 16
 REMEMBERED: Final = 128
 """Challenges of a link that are remembered to know them again: all of several negotiations."""
+
+_CHALLENGED: Final = (Authenticating.WAITING, Authenticating.RENEWING)
 
 
 class Code(IntEnum):
@@ -80,30 +75,41 @@ def verify(identifier: int, secret: bytes, challenge: bytes, response: bytes) ->
 class ChapAuthenticator(Authenticator):
     """We challenge the peer, with a new value and identifier each time."""
 
+    __slots__ = ("_challenges", "_identifier", "_response", "_rng")
+
+    method = "chap"
+    protocol = Protocol.CHAP
+    renewable = True
+    value_octets: ClassVar[int] = DIGEST_OCTETS
+    """Size of a Response's value."""
+
     def __init__(
         self,
         config: LinkConfig,
-        counters: Counter[str],
+        box: Outbox,
         requests: Iterator[int],
         rng: Randomness,
-        challenges: deque[bytes],
+        challenges: list[bytes],
     ) -> None:
-        super().__init__(config, counters)
-        self._requests = requests
+        super().__init__(config, box, requests)
         self._rng = rng
         self._challenges = challenges
-        self._identifier = 0
+        # Not those of an earlier negotiation, whose Responses may still be on their way.
+        self._identifier = len(challenges)
         self._response = Value(b"", b"")
 
     def receive(self, packet: Packet, now: float) -> None:
         """Take a Response. Raises DecodeError."""
         response = decode_value(packet.data)
-        if len(response.value) != DIGEST_OCTETS or not 0 < len(response.name) <= MAXIMUM_NAME:
-            raise DecodeError("no MD5 Response", 0)
+        if len(response.value) != self.value_octets or not 0 < len(response.name) <= MAXIMUM_NAME:
+            raise DecodeError(f"no Response of {self.method}", 0)
         if packet.identifier != self._identifier:
-            self._counters["stale_reply"] += 1
+            self._box.counters["stale_reply"] += 1
             return
-        if self.state is Authenticating.WAITING:
+        if self.state is Authenticating.RENEWING and read_name(response.name) != self._username:
+            self.failure = LinkClosed(STAGE, "the peer has become another")
+            return
+        if self.state in _CHALLENGED:
             self._response = response
         self._step(Judging.ANSWER, now)
 
@@ -111,39 +117,44 @@ class ChapAuthenticator(Authenticator):
         self._identifier = (self._identifier + 1) & 0xFF
         challenge = self._rng.randbytes(CHALLENGE_OCTETS)
         self._challenges.append(challenge)
-        data = encode_value(Value(challenge, self._config.local_name.encode()))
-        self._out.append(Packet(Code.CHALLENGE, self._identifier, data).encode())
+        del self._challenges[:-REMEMBERED]
+        self._send(
+            Code.CHALLENGE,
+            self._identifier,
+            encode_value(Value(challenge, self._config.local_name.encode())),
+        )
         self._start_timer(now)
 
-    def _ask(self) -> None:
-        self.request = next(self._requests)
+    def _ask(self, request: int) -> None:
         self._username = read_name(self._response.name)
-        self._events.append(
+        self._box.events.append(
             AuthenticationRequested(
-                self.request,
-                "chap",
+                request,
+                self.method,
                 self._username,
                 chap_identifier=self._identifier,
                 chap_challenge=self._challenges[-1],
                 chap_response=self._response.value,
+                again=self.state is Authenticating.RECHECKING,
             )
         )
 
     def _send_result(self, accepted: bool, message: bytes) -> None:
         code = Code.SUCCESS if accepted else Code.FAILURE
-        self._out.append(Packet(code, self._identifier, message).encode())
+        self._send(code, self._identifier, message)
 
 
 class ChapClaimant(Claimant):
     """We answer the peer's Challenges, and repeat the answer until it has a result: the Success
     may be lost, and only the claimant can ask for it again (RFC 1994 4.1)."""
 
-    protocol = "chap"
+    __slots__ = ("_challenge", "_challenges", "_identifier")
 
-    def __init__(
-        self, config: LinkConfig, counters: Counter[str], challenges: deque[bytes]
-    ) -> None:
-        super().__init__(config, counters)
+    method = "chap"
+    protocol = Protocol.CHAP
+
+    def __init__(self, config: LinkConfig, box: Outbox, challenges: list[bytes]) -> None:
+        super().__init__(config, box)
         self._challenges = challenges
         self._identifier = 0
         self._challenge = b""
@@ -153,26 +164,33 @@ class ChapClaimant(Claimant):
         if packet.code == Code.CHALLENGE:
             self._take_challenge(packet, now)
         elif packet.identifier != self._identifier:
-            self._counters["stale_reply"] += 1
+            self._box.counters["stale_reply"] += 1
         else:
-            accepted = packet.code == Code.SUCCESS
-            self._step(Hearing.SUCCESS if accepted else Hearing.FAILURE, now)
+            self._take_result(packet, now)
 
     def _take_challenge(self, packet: Packet, now: float) -> None:
         challenge = decode_value(packet.data).value
         if challenge in self._challenges:
             # The answer would be the proof the peer needs to pass our own Challenge.
-            self._counters["reflected"] += 1
+            self._box.counters["reflected"] += 1
             self.failure = LinkClosed(STAGE, "the peer reflects our own Challenge")
             return
         if (packet.identifier, challenge) != (self._identifier, self._challenge):
             # Each Challenge has all its Responses; the peer, who counts Challenges, ends it.
             self._attempts = 0
+            self._new_challenge(challenge)
         self._identifier = packet.identifier
         self._challenge = challenge
         self._step(Hearing.CHALLENGE, now)
 
+    def _new_challenge(self, challenge: bytes) -> None:
+        """A Challenge that is no copy of the last. Raises DecodeError if it cannot be answered."""
+
+    def _take_result(self, packet: Packet, now: float) -> None:
+        accepted = packet.code == Code.SUCCESS
+        self._step(Hearing.SUCCESS if accepted else Hearing.FAILURE, now)
+
     def _prove(self) -> None:
         response = digest(self._identifier, self._config.password, self._challenge)
         data = encode_value(Value(response, self._config.username.encode()))
-        self._out.append(Packet(Code.RESPONSE, self._identifier, data).encode())
+        self._send(Code.RESPONSE, self._identifier, data)

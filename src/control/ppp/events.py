@@ -29,13 +29,16 @@ class AuthenticationRequested:
 
     request: int
     protocol: str
-    """`pap` or `chap`."""
+    """`pap`, `chap` or `mschapv2`."""
     username: str
     password: bytes = field(default=b"", repr=False)
     """PAP only."""
     chap_identifier: int = 0
     chap_challenge: bytes = b""
     chap_response: bytes = b""
+    """16 octets; of `mschapv2` the whole value of 49 (RFC 2759 4)."""
+    again: bool = False
+    """The peer was accepted before and has been asked again."""
 
 
 @unlocked
@@ -71,11 +74,42 @@ class NetworkClosed:
 
 @unlocked
 @dataclass(frozen=True, slots=True)
+class Ipv6Opened:
+    """IPV6CP is Opened. Interface identifiers as four groups of hexadecimal digits; the link-local
+    address is fe80:: and the identifier (RFC 5072 5)."""
+
+    local_identifier: str
+    peer_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ipv6Closed:
+    """IPV6CP left Opened while the link stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRefused:
+    """A network protocol that the link can do without does not come up, or not again."""
+
+    stage: str
+    """`ipcp` or `ipv6cp`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentified:
+    """The peer's first Identification (RFC 1570 2.1); others are only counted."""
+
+    text: str
+    """At most 64 characters, printable."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkClosed:
     """The link is down for good; no further event follows."""
 
     stage: str
-    """`lcp`, `authentication`, `ipcp`, `echo`, `peer`, `local`."""
+    """`lcp`, `authentication`, `ipcp`, `ipv6cp`, `echo`, `peer`, `local`."""
     reason: str
     """One sentence."""
 
@@ -87,5 +121,9 @@ Event = (
     | AuthenticatedToPeer
     | NetworkOpened
     | NetworkClosed
+    | Ipv6Opened
+    | Ipv6Closed
+    | NetworkRefused
+    | PeerIdentified
     | LinkClosed
 )

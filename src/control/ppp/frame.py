@@ -21,7 +21,9 @@ class Protocol(IntEnum):
     """PPP protocol numbers that have a meaning here."""
 
     IP = 0x0021
+    IPV6 = 0x0057
     IPCP = 0x8021
+    IPV6CP = 0x8057
     LCP = 0xC021
     PAP = 0xC023
     CHAP = 0xC223

@@ -1,13 +1,11 @@
 """IP Control Protocol: which options we ask for, and which values of the peer's we take.
 
-RFC 1332 3, RFC 1877 1. The automaton and packets are negotiation.py. No header compression, no
-NBNS servers.
+RFC 1332 3, RFC 1877 1. The automaton and packets are negotiation.py. No header compression.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from typing import Final
 
 from control.errors import DecodeError
@@ -17,10 +15,13 @@ from control.ppp.options import (
     ADDRESS,
     IPCP_OPTIONS,
     PRIMARY_DNS,
+    PRIMARY_NBNS,
     SECONDARY_DNS,
+    SECONDARY_NBNS,
     Option,
     OptionRow,
 )
+from control.ppp.outbox import Outbox
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
 
 UNKNOWN: Final = "0.0.0.0"
@@ -32,7 +33,18 @@ NO_ADDRESS: Final = LinkClosed("ipcp", "the peer gives us no address")
 class IpcpPolicy:
     """Addresses of both ends of one link."""
 
-    def __init__(self, config: LinkConfig, counters: Counter[str]) -> None:
+    __slots__ = (
+        "_address_refused",
+        "_ask_address",
+        "_box",
+        "_config",
+        "assigned",
+        "failure",
+        "local_address",
+        "peer_address",
+    )
+
+    def __init__(self, config: LinkConfig, box: Outbox) -> None:
         self.failure: LinkClosed | None = None
         self.local_address = config.local_address or UNKNOWN
         self.peer_address = ""
@@ -40,7 +52,7 @@ class IpcpPolicy:
         self.assigned = config.peer_address
         """What the peer has to use; empty: nothing in particular."""
         self._config = config
-        self._counters = counters
+        self._box = box
         self._ask_address = True
         self._address_refused = False
 
@@ -53,7 +65,7 @@ class IpcpPolicy:
         return (ADDRESS.option(self.local_address),) if self._ask_address else ()
 
     def judge(self, options: tuple[Option, ...]) -> Answer:
-        answer = judge_each(options, IPCP_OPTIONS, self._opinion, self._counters)
+        answer = judge_each(options, IPCP_OPTIONS, self._opinion, self._box.counters)
         if self._is_missing(options):
             # RFC 1332 3.3: an address we have to know is asked for by an appended Nak.
             wanted = ADDRESS.option(self.assigned or UNKNOWN)
@@ -94,14 +106,24 @@ class IpcpPolicy:
             value = ""
         wanted = self.assigned
         if option.kind != ADDRESS.kind:
-            index = (PRIMARY_DNS.kind, SECONDARY_DNS.kind).index(option.kind)
-            wanted = self._config.dns[index] if index < len(self._config.dns) else ""
+            wanted = self._server(option.kind)
         elif not wanted and self._is_welcome(value):
             return Opinion.ACCEPT
         if not wanted:
             self._address_refused |= option.kind == ADDRESS.kind
             return Opinion.REJECT
         return Opinion.ACCEPT if value == wanted else row.option(wanted)
+
+    def _server(self, kind: int) -> str:
+        """The name server of this option; empty: there is none."""
+        config = self._config
+        servers, index = {
+            PRIMARY_DNS.kind: (config.dns, 0),
+            SECONDARY_DNS.kind: (config.dns, 1),
+            PRIMARY_NBNS.kind: (config.nbns, 0),
+            SECONDARY_NBNS.kind: (config.nbns, 1),
+        }[kind]
+        return servers[index] if index < len(servers) else ""
 
     def _is_welcome(self, address: str) -> bool:
         """Whether a peer without an assigned address may use this one."""

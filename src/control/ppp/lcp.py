@@ -1,21 +1,21 @@
 """Link Control Protocol: its negotiation, and link maintenance (RFC 1661 5.7 to 5.9).
 
-Codes 8 to 11 and the keepalive by Echo-Request are here; of RFC 1570 Identification is ignored and
-the rest gets Code-Reject, like every code that is unknown.
+Codes 8 to 11, the keepalive by Echo-Request, and Identification and Time-Remaining of RFC 1570 are
+here; every other code gets a Code-Reject.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from enum import IntEnum
 from typing import Final
 
 from control.ppp.automaton import State
 from control.ppp.config import DEFAULT_MRU, LinkConfig
-from control.ppp.events import LinkClosed
+from control.ppp.events import LinkClosed, PeerIdentified
 from control.ppp.frame import Packet, Protocol
 from control.ppp.lcp_policy import LcpPolicy
-from control.ppp.negotiation import Code, Negotiation, Signal
+from control.ppp.negotiation import Code, Negotiation
+from control.ppp.outbox import Outbox
 from control.ppp.randomness import Randomness
 from control.ppp.rate import TokenBucket
 
@@ -28,6 +28,7 @@ class LinkCode(IntEnum):
     ECHO_REPLY = 10
     DISCARD_REQUEST = 11
     IDENTIFICATION = 12
+    TIME_REMAINING = 13
 
 
 ECHO_RATE: Final = 20.0
@@ -40,24 +41,43 @@ _MAGIC_OCTETS: Final = 4
 _PROTOCOL_OCTETS: Final = 2
 _PACKET_HEADER: Final = 4
 _MAINTENANCE: Final = frozenset(LinkCode)
+_TEXT_OCTETS: Final = 64
+"""Of an Identification; the rest says nothing more to a reader."""
 
 
 class Lcp:
     """LCP of one link."""
 
-    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
-        self.policy = LcpPolicy(config, rng, counters)
-        self.negotiation = Negotiation("lcp", config, self.policy, counters)
-        self.rejected: deque[int] = deque()
+    __slots__ = (
+        "_box",
+        "_config",
+        "_echo_at",
+        "_echo_failure",
+        "_echo_replies",
+        "_echo_wanted",
+        "_identified",
+        "_protocol_rejects",
+        "_unanswered",
+        "negotiation",
+        "policy",
+        "rejected",
+    )
+
+    def __init__(self, config: LinkConfig, rng: Randomness, box: Outbox) -> None:
+        self.policy = LcpPolicy(config, rng, box)
+        self.negotiation = Negotiation("lcp", Protocol.LCP, config, self.policy, box)
+        self.rejected: list[int] = []
         """Protocols the peer has rejected; the owner takes them out."""
         self._config = config
-        self._counters = counters
+        self._box = box
+        self._identified = False
         self._echo_failure: LinkClosed | None = None
         self._echo_at: float | None = None
         self._echo_wanted = config.echo_interval > 0
         self._unanswered: list[int] = []
-        self._echo_replies = TokenBucket(ECHO_RATE, ECHO_BURST)
-        self._protocol_rejects = TokenBucket(PROTOCOL_REJECT_RATE, PROTOCOL_REJECT_BURST)
+        # Most peers ask for neither, so most links have neither.
+        self._echo_replies: TokenBucket | None = None
+        self._protocol_rejects: TokenBucket | None = None
 
     @property
     def state(self) -> State:
@@ -82,6 +102,14 @@ class Lcp:
         self.negotiation.down(now)
         self._follow(now)
 
+    def identify(self) -> None:
+        """LCP has opened: say what we are, if anything is to be said (RFC 1570 2.1)."""
+        text = self._config.identification
+        if text:
+            data = self._magic() + text.encode()
+            identifier = self.negotiation.next_identifier()
+            self.negotiation.send(LinkCode.IDENTIFICATION, identifier, data)
+
     def receive(self, packet: Packet, now: float) -> None:
         if packet.code in _MAINTENANCE:
             self._maintain(packet, now)
@@ -95,10 +123,12 @@ class Lcp:
 
     def reject_protocol(self, protocol: int, information: bytes, now: float) -> None:
         """Tell the peer that we do not know a protocol; not too often (RFC 1661 5.7)."""
+        if self._protocol_rejects is None:
+            self._protocol_rejects = TokenBucket(PROTOCOL_REJECT_RATE, PROTOCOL_REJECT_BURST)
         if self.state is not State.OPENED:
-            self._counters["early"] += 1
+            self._box.counters["early"] += 1
         elif not self._protocol_rejects.take(now):
-            self._counters["rate_limited"] += 1
+            self._box.counters["rate_limited"] += 1
         else:
             room = self.policy.peer_mru - _PACKET_HEADER - _PROTOCOL_OCTETS
             data = protocol.to_bytes(_PROTOCOL_OCTETS, "big") + information[:room]
@@ -114,12 +144,6 @@ class Lcp:
     def get_timer(self) -> float | None:
         timers = (self.negotiation.get_timer(), self._echo_at)
         return min((timer for timer in timers if timer is not None), default=None)
-
-    def next_signal(self) -> Signal | None:
-        return self.negotiation.next_signal()
-
-    def packets_to_send(self) -> list[bytes]:
-        return self.negotiation.packets_to_send()
 
     def _follow(self, now: float) -> None:
         """Let keepalive and the peer's MRU follow the state."""
@@ -144,14 +168,17 @@ class Lcp:
 
     def _maintain(self, packet: Packet, now: float) -> None:
         if packet.code == LinkCode.IDENTIFICATION:
-            self._counters["identification"] += 1
+            self._take_identification(packet)
+        elif packet.code == LinkCode.TIME_REMAINING:
+            # RFC 1570 2.2: it informs only, and of what we find out ourselves.
+            self._box.counters["time_remaining"] += 1
         elif self.state is not State.OPENED:
             # RFC 1661 5.7 and 5.8: silently discarded.
-            self._counters["early"] += 1
+            self._box.counters["early"] += 1
         elif packet.code == LinkCode.PROTOCOL_REJECT:
             self._take_protocol_reject(packet, now)
         elif len(packet.data) < _MAGIC_OCTETS:
-            self._counters["malformed"] += 1
+            self._box.counters["malformed"] += 1
         elif packet.code != LinkCode.DISCARD_REQUEST and self._is_own(packet):
             self.policy.count_loop()
         elif packet.code == LinkCode.ECHO_REQUEST:
@@ -159,9 +186,20 @@ class Lcp:
         elif packet.code == LinkCode.ECHO_REPLY and packet.identifier in self._unanswered:
             self._unanswered.clear()
 
+    def _take_identification(self, packet: Packet) -> None:
+        """Any state will do (RFC 1570 2.1)."""
+        self._box.counters["identification"] += 1
+        if len(packet.data) < _MAGIC_OCTETS:
+            self._box.counters["malformed"] += 1
+        elif not self._identified and not self._is_own(packet):
+            self._identified = True
+            octets = packet.data[_MAGIC_OCTETS:][:_TEXT_OCTETS]
+            text = "".join(chr(octet) if 32 <= octet < 127 else "?" for octet in octets)
+            self._box.events.append(PeerIdentified(text))
+
     def _take_protocol_reject(self, packet: Packet, now: float) -> None:
         if len(packet.data) < _PROTOCOL_OCTETS:
-            self._counters["malformed"] += 1
+            self._box.counters["malformed"] += 1
             return
         protocol = int.from_bytes(packet.data[:_PROTOCOL_OCTETS], "big")
         if protocol == Protocol.LCP:
@@ -170,8 +208,10 @@ class Lcp:
             self.rejected.append(protocol)
 
     def _answer_echo(self, packet: Packet, now: float) -> None:
+        if self._echo_replies is None:
+            self._echo_replies = TokenBucket(ECHO_RATE, ECHO_BURST)
         if not self._echo_replies.take(now):
-            self._counters["rate_limited"] += 1
+            self._box.counters["rate_limited"] += 1
         elif self.negotiation.maintain(now):
             room = self.policy.peer_mru - _PACKET_HEADER
             data = (self._magic() + packet.data[_MAGIC_OCTETS:])[:room]

@@ -5,13 +5,13 @@ Our own address map, quality protocol, callback and multilink are never asked fo
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 from control.errors import DecodeError
 from control.ppp.config import DEFAULT_ACCM, DEFAULT_MRU, MINIMUM_MRU, LinkConfig
 from control.ppp.events import LinkClosed
 from control.ppp.options import ACCM, ACFC, AUTH, LCP_OPTIONS, MAGIC, MRU, PFC, Option
+from control.ppp.outbox import Outbox
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
 from control.ppp.randomness import Randomness
 
@@ -21,7 +21,26 @@ LOOPED: Final = LinkClosed("lcp", "the link is looped back")
 class LcpPolicy:
     """Values of both directions of one link's LCP."""
 
-    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
+    __slots__ = (
+        "_box",
+        "_config",
+        "_loops",
+        "_mru",
+        "_rng",
+        "_untried",
+        "_want_acfc",
+        "_want_pfc",
+        "claimed",
+        "demanded",
+        "failure",
+        "magic",
+        "peer_accm",
+        "peer_mru",
+        "send_acfc",
+        "send_pfc",
+    )
+
+    def __init__(self, config: LinkConfig, rng: Randomness, box: Outbox) -> None:
         self.failure: LinkClosed | None = None
         self.demanded = ""
         """Method we ask the peer to prove itself with; empty: none."""
@@ -35,7 +54,7 @@ class LcpPolicy:
         self.send_pfc = False
         self._config = config
         self._rng = rng
-        self._counters = counters
+        self._box = box
         self._loops = 0
         self._mru = DEFAULT_MRU
         self._want_acfc = False
@@ -70,7 +89,7 @@ class LcpPolicy:
             self.count_loop()
             return Answer(naks=((own, MAGIC.option(self._new_magic())),))
         self._loops = 0
-        return judge_each(options, LCP_OPTIONS, self._opinion, self._counters)
+        return judge_each(options, LCP_OPTIONS, self._opinion, self._box.counters)
 
     def agree(self, options: tuple[Option, ...]) -> None:
         found = first_of_each(options)
@@ -98,7 +117,7 @@ class LcpPolicy:
 
     def count_loop(self) -> None:
         """Our own Magic-Number came back; after several times the link is given up."""
-        self._counters["looped"] += 1
+        self._box.counters["looped"] += 1
         self._loops += 1
         if self._loops >= self._config.max_failure:
             self.failure = LOOPED

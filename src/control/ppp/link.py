@@ -1,4 +1,4 @@
-"""One PPP link: LCP, both authentications and IPCP put together (RFC 1661 3).
+"""One PPP link: LCP, both authentications and the NCPs put together (RFC 1661 3).
 
 Sans-IO, and the same class at both ends of the line. Frames are L2TP payloads; IP packets are not
 its business, the data plane carries them.
@@ -6,24 +6,18 @@ its business, the data plane carries them.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from typing import Final
 
 from control.errors import DecodeError
 from control.ppp.automaton import State
-from control.ppp.config import LinkConfig, check_address
-from control.ppp.events import (
-    Event,
-    LcpOpened,
-    LinkClosed,
-    NetworkClosed,
-    NetworkOpened,
-)
+from control.ppp.config import LinkConfig, check_address, read_identifier
+from control.ppp.events import Event, LcpOpened, LinkClosed, NetworkRefused
 from control.ppp.frame import Frame, Protocol, decode_frame, decode_packet, encode_frame
-from control.ppp.ipcp import UNKNOWN, IpcpPolicy
 from control.ppp.lcp import Lcp
 from control.ppp.mutual import MutualAuthentication
-from control.ppp.negotiation import Negotiation, Signal
+from control.ppp.network import Ipv4, Network, Networks
+from control.ppp.outbox import Outbox, Signal
 from control.ppp.phase import PHASES, Change, Phase, Work
 from control.ppp.randomness import Randomness
 
@@ -34,30 +28,52 @@ negotiation deadline."""
 _STAGES: Final = {
     Phase.ESTABLISH: "lcp",
     Phase.AUTHENTICATE: "authentication",
-    Phase.NETWORK: "ipcp",
+    Phase.TERMINATE: "lcp",
 }
+"""Where negotiation stands still; in the network phase it is an NCP."""
+_DATA: Final[dict[int, str]] = {Protocol.IP: "ipv4", Protocol.IPV6: "ipv6"}
+"""Packets of these are the data plane's business."""
 _QUIET: Final = (State.INITIAL, State.STARTING, State.CLOSED, State.STOPPED)
 """LCP states in which nothing is left to wait for once the link is to end."""
 
 
 class Link:
-    """One end of a PPP link. Every NetworkOpened is followed by one NetworkClosed, and the last
-    event is one LinkClosed."""
+    """One end of a PPP link. Every NetworkOpened is followed by one NetworkClosed, every Ipv6Opened
+    by one Ipv6Closed, and the last event is one LinkClosed. `counters` may be shared by links."""
 
-    def __init__(self, config: LinkConfig, rng: Randomness) -> None:
+    __slots__ = (
+        "_authentication",
+        "_authentication_deadline",
+        "_box",
+        "_config",
+        "_deadline",
+        "_ending",
+        "_finished",
+        "_frames",
+        "_lcp",
+        "_networks",
+        "_renegotiations",
+        "_up_since",
+        "counters",
+        "phase",
+    )
+
+    def __init__(
+        self, config: LinkConfig, rng: Randomness, counters: Counter[str] | None = None
+    ) -> None:
         self.phase = Phase.DEAD
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter() if counters is None else counters
         """Frames received, and what was dropped, by reason."""
         self._config = config
-        self._lcp = Lcp(config, rng, self.counters)
-        self._authentication = MutualAuthentication(config, rng, self.counters)
-        self._addresses = IpcpPolicy(config, self.counters)
-        self._ipcp = Negotiation("ipcp", config, self._addresses, self.counters)
+        self._box = Outbox(self.counters)
+        self._lcp = Lcp(config, rng, self._box)
+        self._authentication = MutualAuthentication(config, rng, self._box)
+        self._networks = Networks(config, rng, self._box)
         self._frames: list[bytes] = []
-        self._events: deque[Event] = deque()
         self._ending: LinkClosed | None = None
         self._finished = False
-        self._network_since: float | None = None
+        self._up_since: float | None = None
+        """When the networks that the link is for were open; None: they are not."""
         self._renegotiations = 0
         self._deadline: float | None = None
         self._authentication_deadline: float | None = None
@@ -66,19 +82,21 @@ class Link:
     def lcp_state(self) -> State:
         return self._lcp.state
 
-    @property
-    def ipcp_state(self) -> State:
-        return self._ipcp.state
+    def network_state(self, name: str) -> State | None:
+        """State of the NCP of `ipv4` or `ipv6`; None: it is not negotiated."""
+        network = self._networks.named(name)
+        return network.negotiation.state if network is not None else None
 
     @property
     def local_address(self) -> str:
-        """Our address as far as it is known; empty: not yet."""
-        address = self._addresses.local_address
-        return "" if address == UNKNOWN else address
+        """Our IPv4 address as far as it is known; empty: not yet."""
+        network = self._networks.named("ipv4")
+        return network.local_address if isinstance(network, Ipv4) else ""
 
     @property
     def peer_address(self) -> str:
-        return self._addresses.peer_address
+        network = self._networks.named("ipv4")
+        return network.addresses.peer_address if isinstance(network, Ipv4) else ""
 
     def open(self, now: float) -> None:
         """The call is connected: negotiate. Once in a link's life; later calls do nothing."""
@@ -87,7 +105,7 @@ class Link:
         self._deadline = now + self._config.negotiation_deadline
         self._change(Change.UP, now)
         self._lcp.open(now)
-        self._ipcp.open(now)
+        self._networks.open(now)
         self._advance(now)
 
     def close(self, now: float, reason: str = "") -> None:
@@ -125,15 +143,24 @@ class Link:
         *,
         message: str = "",
         peer_address: str = "",
+        ipv6: bool = False,
+        peer_identifier: str = "",
     ) -> None:
-        """Answer an AuthenticationRequested; an old request is ignored. `peer_address` is what the
-        peer has to use. Raises LocalProtocolError if that is no IPv4 address."""
+        """Answer an AuthenticationRequested; an old request is ignored. Before the networks come up
+        `peer_address` and `peer_identifier` say what the peer has to use, and `ipv6` that IPV6CP is
+        wanted. Raises LocalProtocolError if one is no IPv4 address or interface identifier."""
         if peer_address:
             check_address(peer_address)
+        number = read_identifier(peer_identifier) if peer_identifier else 0
         if self._finished or not self._authentication.result(request, accepted, message, now):
             return
-        if peer_address:
-            self._addresses.assigned = peer_address
+        if self.phase is Phase.AUTHENTICATE and accepted:
+            if ipv6:
+                self._networks.want_ipv6(now)
+            self._networks.assign(
+                peer_address or self._config.peer_address,
+                number or self._networks.configured_identifier,
+            )
         self._advance(now)
 
     def handle_timer(self, now: float) -> None:
@@ -142,11 +169,11 @@ class Link:
             return
         self._lcp.handle_timer(now)
         self._authentication.handle_timer(now)
-        self._ipcp.handle_timer(now)
+        self._networks.handle_timer(now)
         self._advance(now)
         for deadline in (self._deadline, self._authentication_deadline):
             if deadline is not None and now >= deadline and not self._finished:
-                stage = _STAGES.get(self.phase, "lcp")
+                stage = _STAGES.get(self.phase) or self._networks.missing()
                 self._end(LinkClosed(stage, f"{stage} is not complete in time"), now, abrupt=True)
                 self._advance(now)
 
@@ -154,17 +181,17 @@ class Link:
         """Seconds at which handle_timer has something to do; None: only input can change things."""
         if self._finished or self.phase is Phase.DEAD:
             return None
-        timers = (
+        timers = [
             self._lcp.get_timer(),
             self._authentication.get_timer(),
-            self._ipcp.get_timer(),
             self._deadline,
             self._authentication_deadline,
-        )
+        ]
+        timers += self._networks.timers()
         return min((timer for timer in timers if timer is not None), default=None)
 
     def next_event(self) -> Event | None:
-        return self._events.popleft() if self._events else None
+        return self._box.events.pop(0) if self._box.events else None
 
     def frames_to_send(self) -> list[bytes]:
         frames, self._frames = self._frames, []
@@ -175,7 +202,7 @@ class Link:
         protocol = frame.protocol
         if protocol == Protocol.LCP:
             self._lcp.receive(decode_packet(frame.information), now)
-        elif protocol == Protocol.IP:
+        elif self._networks.named(_DATA.get(protocol, "")) is not None:
             self.counters["data"] += 1
         elif protocol in (Protocol.PAP, Protocol.CHAP):
             if self.phase not in (Phase.AUTHENTICATE, Phase.NETWORK):
@@ -187,8 +214,8 @@ class Link:
                 self.counters["not_negotiated"] += 1
         elif self.phase is not Phase.NETWORK:
             self.counters["early"] += 1
-        elif protocol == Protocol.IPCP:
-            self._ipcp.receive(decode_packet(frame.information), now)
+        elif (network := self._networks.of_protocol(protocol)) is not None:
+            network.negotiation.receive(decode_packet(frame.information), now)
         else:
             self.counters["unknown_protocol"] += 1
             self._lcp.reject_protocol(protocol, frame.information, now)
@@ -203,14 +230,17 @@ class Link:
 
     def _carry(self, now: float) -> bool:
         """Do one thing that a layer asks for; False if there is none."""
-        if (signal := self._lcp.next_signal()) is not None:
-            self._follow_lcp(signal, now)
-        elif (signal := self._ipcp.next_signal()) is not None:
-            self._follow_ipcp(signal, now)
-        elif (event := self._authentication.next_event()) is not None:
-            self._events.append(event)
+        if self._box.signals:
+            protocol, signal = self._box.signals.pop(0)
+            network = self._networks.of_protocol(protocol)
+            if protocol == Protocol.LCP:
+                self._follow_lcp(signal, now)
+            elif network is not None:
+                self._follow_network(network, signal, now)
         elif self._lcp.rejected:
-            self._take_rejected(self._lcp.rejected.popleft(), now)
+            self._take_rejected(self._lcp.rejected.pop(0), now)
+        elif (failed := self._networks.failed()) is not None:
+            self._do_without(*failed, now)
         elif self._ending is None and (failure := self._failure()) is not None:
             self._end(failure, now, abrupt=failure.stage == "echo")
         elif self.phase is Phase.AUTHENTICATE and self._authentication.complete:
@@ -220,13 +250,14 @@ class Link:
         return True
 
     def _failure(self) -> LinkClosed | None:
-        return self._lcp.failure or self._authentication.failure or self._addresses.failure
+        return self._lcp.failure or self._authentication.failure
 
     def _follow_lcp(self, signal: Signal, now: float) -> None:
         if signal is Signal.UP:
             policy = self._lcp.policy
-            self._ipcp.peer_mru = policy.peer_mru
-            self._events.append(
+            self._networks.set_peer_mru(policy.peer_mru)
+            self._lcp.identify()
+            self._box.events.append(
                 LcpOpened(policy.peer_mru, policy.send_acfc, policy.send_pfc, policy.peer_accm)
             )
             self._change(Change.OPENED, now)
@@ -240,27 +271,46 @@ class Link:
             self._deadline = None
             self._change(Change.CLOSE, now)
 
-    def _follow_ipcp(self, signal: Signal, now: float) -> None:
+    def _follow_network(self, network: Network, signal: Signal, now: float) -> None:
         if signal is Signal.FINISHED:
-            self._end(self._ipcp.ending or LinkClosed("ipcp", "IPCP is finished"), now)
+            why = network.negotiation.ending or LinkClosed(network.stage, "the peer ended it")
+            self._do_without(network, why, now)
         elif signal is Signal.DOWN:
             self._count_renegotiation(now)
-            self._lose_network(now)
+            self._lose(network, now)
         else:
-            self._addresses.check()
-            if self._addresses.failure is None:
-                self._deadline = None
-                self._network_since = now
-                self._events.append(NetworkOpened(self.local_address, self.peer_address))
+            network.policy.check()
+            if network.policy.failure is None:
+                network.is_open = True
+                self._box.events.append(network.opened())
+                self._check_up(now)
+
+    def _do_without(self, network: Network, why: LinkClosed, now: float) -> None:
+        """A network does not come up: the link goes on if it is any use without."""
+        if self._ending is not None or not self._networks.dispensable(network):
+            network.policy.failure = None
+            self._end(why, now)
+            return
+        self._lose(network, now)
+        self._networks.remove(network)
+        self._box.events.append(NetworkRefused(why.stage, why.reason))
+
+    def _check_up(self, now: float) -> None:
+        """One more network is open: the link may be of use now."""
+        if self._up_since is None and self._networks.is_up:
+            self._deadline = None
+            self._up_since = now
 
     def _take_rejected(self, protocol: int, now: float) -> None:
-        if protocol == Protocol.IPCP:
-            self._end(LinkClosed("ipcp", "the peer rejects IPCP"), now)
+        network = self._networks.of_protocol(protocol)
+        if network is not None:
+            what = Protocol(protocol).name
+            self._do_without(network, LinkClosed(network.stage, f"the peer rejects {what}"), now)
         elif self._authentication.uses(protocol) and not self._authentication.complete:
             self._end(LinkClosed("authentication", "the peer rejects what it agreed to"), now)
 
     def _count_renegotiation(self, now: float) -> None:
-        since = self._network_since
+        since = self._up_since
         if since is not None and now - since >= self._config.negotiation_deadline:
             self._renegotiations = 0
         self._renegotiations += 1
@@ -273,25 +323,27 @@ class Link:
         for work in row.actions:
             match work:
                 case Work.START_AUTHENTICATION:
-                    self._addresses.assigned = self._config.peer_address
+                    self._networks.forget_assigned()
                     policy = self._lcp.policy
                     self._authentication.start(policy.demanded, policy.claimed, now)
                     self._authentication_deadline = now + self._config.authentication_deadline
                 case Work.START_NETWORK:
                     self._authentication_deadline = None
-                    self._ipcp.up(now)
+                    self._networks.up(now)
                 case Work.STOP:
                     self._authentication_deadline = None
                     self._authentication.stop(now)
-                    self._ipcp.down(now)
-                    while self._ipcp.next_signal() is not None:
-                        pass
-                    self._lose_network(now)
+                    self._networks.down(now)
+                    for network in self._networks.all:
+                        self._lose(network, now)
 
-    def _lose_network(self, now: float) -> None:
-        if self._network_since is not None:
-            self._network_since = None
-            self._events.append(NetworkClosed())
+    def _lose(self, network: Network, now: float) -> None:
+        if not network.is_open:
+            return
+        network.is_open = False
+        self._box.events.append(network.closed())
+        if self._up_since is not None and not self._networks.is_up:
+            self._up_since = None
             if self._ending is None:
                 self._deadline = now + self._config.negotiation_deadline
 
@@ -309,13 +361,11 @@ class Link:
         self._finished = True
         ending = self._ending or self._lcp.negotiation.ending
         self._change(Change.DOWN, now)
-        self._events.append(ending or LinkClosed("lcp", "LCP is finished"))
+        self._box.events.append(ending or LinkClosed("lcp", "LCP is finished"))
 
     def _collect(self) -> None:
-        for packet in self._lcp.packets_to_send():
-            self._frames.append(encode_frame(Protocol.LCP, packet))
-        acfc = self._lcp.policy.send_acfc
-        for protocol, packet in self._authentication.packets_to_send():
-            self._frames.append(encode_frame(protocol, packet, acfc=acfc))
-        for packet in self._ipcp.packets_to_send():
-            self._frames.append(encode_frame(Protocol.IPCP, packet, acfc=acfc))
+        packets = self._box.packets
+        if packets:
+            acfc = self._lcp.policy.send_acfc
+            self._frames += [encode_frame(kind, packet, acfc=acfc) for kind, packet in packets]
+            packets.clear()

@@ -6,129 +6,143 @@ waits for both.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterator
-from itertools import chain, count
+from itertools import count
 from typing import Final
 
 from control.errors import DecodeError
 from control.ppp import chap, pap
-from control.ppp.authentication import Authenticating, Authenticator, Claimant, Claiming
+from control.ppp.authentication import Authenticator, Claimant
 from control.ppp.chap import ChapAuthenticator, ChapClaimant
 from control.ppp.config import LinkConfig
-from control.ppp.events import Event, LinkClosed
+from control.ppp.events import LinkClosed
 from control.ppp.frame import Packet, Protocol
+from control.ppp.mschap import MsChapAuthenticator, MsChapClaimant
+from control.ppp.outbox import Outbox
 from control.ppp.pap import PapAuthenticator, PapClaimant
 from control.ppp.randomness import Randomness
 
-_NUMBER: Final = {"pap": Protocol.PAP, "chap": Protocol.CHAP}
-_TO_AUTHENTICATOR: Final[dict[str, int]] = {
-    "pap": pap.Code.AUTHENTICATE_REQUEST,
-    "chap": chap.Code.RESPONSE,
+_TO_AUTHENTICATOR: Final[dict[int, tuple[int, ...]]] = {
+    Protocol.PAP: (pap.Code.AUTHENTICATE_REQUEST,),
+    Protocol.CHAP: (chap.Code.RESPONSE,),
 }
-_TO_CLAIMANT: Final[dict[str, tuple[int, ...]]] = {
-    "pap": (pap.Code.AUTHENTICATE_ACK, pap.Code.AUTHENTICATE_NAK),
-    "chap": (chap.Code.CHALLENGE, chap.Code.SUCCESS, chap.Code.FAILURE),
+_TO_CLAIMANT: Final[dict[int, tuple[int, ...]]] = {
+    Protocol.PAP: (pap.Code.AUTHENTICATE_ACK, pap.Code.AUTHENTICATE_NAK),
+    Protocol.CHAP: (chap.Code.CHALLENGE, chap.Code.SUCCESS, chap.Code.FAILURE),
 }
 
 
 class MutualAuthentication:
     """The roles that the current LCP negotiation has agreed on."""
 
-    def __init__(self, config: LinkConfig, rng: Randomness, counters: Counter[str]) -> None:
-        requests = count(1)
-        challenges: deque[bytes] = deque(maxlen=chap.REMEMBERED)
-        self._counters = counters
-        self._authenticators: dict[str, Authenticator] = {
-            "pap": PapAuthenticator(config, counters, requests),
-            "chap": ChapAuthenticator(config, counters, requests, rng, challenges),
-        }
-        self._claimants: dict[str, Claimant] = {
-            "pap": PapClaimant(config, counters),
-            "chap": ChapClaimant(config, counters, challenges),
-        }
-        self._demanded = ""
-        self._claimed = ""
+    __slots__ = (
+        "_authenticator",
+        "_box",
+        "_challenges",
+        "_claimant",
+        "_config",
+        "_pap_identifier",
+        "_requests",
+        "_rng",
+    )
+
+    def __init__(self, config: LinkConfig, rng: Randomness, box: Outbox) -> None:
+        self._config = config
+        self._rng = rng
+        self._box = box
+        self._requests = count(1)
+        self._challenges: list[bytes] = []
+        """Ours, of all negotiations of this link."""
+        self._pap_identifier = 0
+        self._authenticator: Authenticator | None = None
+        self._claimant: Claimant | None = None
 
     @property
     def complete(self) -> bool:
         """Both directions have succeeded, or were not agreed on."""
-        return (
-            not self._demanded
-            or self._authenticators[self._demanded].state is Authenticating.ACCEPTED
-        ) and (not self._claimed or self._claimants[self._claimed].state is Claiming.ACCEPTED)
+        return (self._authenticator is None or self._authenticator.accepted) and (
+            self._claimant is None or self._claimant.accepted
+        )
 
     @property
     def failure(self) -> LinkClosed | None:
-        for role in self._roles():
-            if role.failure is not None:
+        for role in (self._authenticator, self._claimant):
+            if role is not None and role.failure is not None:
                 return role.failure
         return None
 
     def start(self, demanded: str, claimed: str, now: float) -> None:
         """LCP is open: `demanded` is the method we want, `claimed` the one we answer with; empty:
         none."""
-        self._demanded, self._claimed = demanded, claimed
         if demanded:
-            self._authenticators[demanded].start(now)
+            self._authenticator = self._new_authenticator(demanded)
+            self._authenticator.start(now)
         if claimed:
-            self._claimants[claimed].start(now)
+            self._claimant = self._new_claimant(claimed)
+            self._claimant.start(now)
 
     def stop(self, now: float) -> None:
         """LCP is down: what was agreed on no longer holds."""
-        for role in self._roles():
-            role.stop(now)
-        self._demanded = self._claimed = ""
+        for role in (self._authenticator, self._claimant):
+            if role is not None:
+                role.stop(now)
+        if isinstance(self._claimant, PapClaimant):
+            self._pap_identifier = self._claimant.identifier
+        self._authenticator = self._claimant = None
 
     def result(self, request: int, accepted: bool, message: str, now: float) -> bool:
         """The owner's answer; False if nobody waits for it any more."""
-        for authenticator in self._authenticators.values():
-            if authenticator.request == request:
-                authenticator.result(accepted, message, now)
-                return True
-        return False
+        if self._authenticator is None or self._authenticator.request != request:
+            return False
+        self._authenticator.result(accepted, message, now)
+        return True
 
     def uses(self, protocol: int) -> bool:
         """Whether a direction was negotiated to use this PPP protocol."""
-        return any(name and _NUMBER[name] == protocol for name in (self._demanded, self._claimed))
+        roles = (self._authenticator, self._claimant)
+        return any(role is not None and role.protocol == protocol for role in roles)
 
     def receive(self, protocol: int, packet: Packet, now: float) -> None:
         """Give a packet to its role; one that no role waits for is counted."""
         try:
             self._receive(protocol, packet, now)
         except DecodeError:
-            self._counters["malformed"] += 1
+            self._box.counters["malformed"] += 1
 
     def handle_timer(self, now: float) -> None:
-        for role in self._roles():
-            role.handle_timer(now)
+        for role in (self._authenticator, self._claimant):
+            if role is not None:
+                role.handle_timer(now)
 
     def get_timer(self) -> float | None:
-        timers = (role.get_timer() for role in self._roles())
+        timers = [r.get_timer() for r in (self._authenticator, self._claimant) if r is not None]
         return min((timer for timer in timers if timer is not None), default=None)
 
-    def next_event(self) -> Event | None:
-        for role in self._roles():
-            event = role.next_event()
-            if event is not None:
-                return event
-        return None
+    def _new_authenticator(self, method: str) -> Authenticator:
+        if method == "pap":
+            return PapAuthenticator(self._config, self._box, self._requests)
+        kind = MsChapAuthenticator if method == "mschapv2" else ChapAuthenticator
+        return kind(self._config, self._box, self._requests, self._rng, self._challenges)
 
-    def packets_to_send(self) -> list[tuple[Protocol, bytes]]:
-        roles = chain(self._authenticators.items(), self._claimants.items())
-        return [
-            (_NUMBER[name], packet) for name, role in roles for packet in role.packets_to_send()
-        ]
-
-    def _roles(self) -> Iterator[Authenticator | Claimant]:
-        yield from self._authenticators.values()
-        yield from self._claimants.values()
+    def _new_claimant(self, method: str) -> Claimant:
+        if method == "pap":
+            return PapClaimant(self._config, self._box, self._pap_identifier)
+        if method == "mschapv2":
+            return MsChapClaimant(self._config, self._box, self._challenges, self._rng)
+        return ChapClaimant(self._config, self._box, self._challenges)
 
     def _receive(self, protocol: int, packet: Packet, now: float) -> None:
-        name = "pap" if protocol == Protocol.PAP else "chap"
-        if packet.code == _TO_AUTHENTICATOR[name] and name == self._demanded:
-            self._authenticators[name].receive(packet, now)
-        elif packet.code in _TO_CLAIMANT[name] and name == self._claimed:
-            self._claimants[name].receive(packet, now)
+        authenticator, claimant = self._authenticator, self._claimant
+        if (
+            authenticator is not None
+            and authenticator.protocol == protocol
+            and packet.code in _TO_AUTHENTICATOR[protocol]
+        ):
+            authenticator.receive(packet, now)
+        elif (
+            claimant is not None
+            and claimant.protocol == protocol
+            and packet.code in _TO_CLAIMANT[protocol]
+        ):
+            claimant.receive(packet, now)
         else:
-            self._counters["not_expected"] += 1
+            self._box.counters["not_expected"] += 1

@@ -1,15 +1,14 @@
 """One negotiation: the automaton of RFC 1661 4 with its counters, timer and packets 1 to 7.
 
-LCP and IPCP both own one; what their options mean is the policy's affair. RFC 1661 5.1 to 5.6.
+LCP and each NCP own one; what their options mean is the policy's affair. RFC 1661 5.1 to 5.6.
 Beyond the RFC, against peers that never stop (4.5 asks for loop detection): replies are limited in
 rate, and a negotiation that is refused too often ends like one that is never answered.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterable
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Final
 
 from control.errors import DecodeError
@@ -18,6 +17,7 @@ from control.ppp.config import DEFAULT_MRU, LinkConfig
 from control.ppp.events import LinkClosed
 from control.ppp.frame import Packet
 from control.ppp.options import Option, decode_options, encode_options
+from control.ppp.outbox import Outbox, Signal
 from control.ppp.policy import Answer, Policy
 from control.ppp.rate import TokenBucket
 
@@ -34,14 +34,6 @@ class Code(IntEnum):
     CODE_REJECT = 7
 
 
-class Signal(Enum):
-    """What a negotiation tells its owner: tlu, tld and tlf of the RFC (tls has no use here)."""
-
-    UP = "up"
-    DOWN = "down"
-    FINISHED = "finished"
-
-
 REPLY_RATE: Final = 20.0
 REPLY_BURST: Final = 40
 """Replies a second, and at once, of one protocol: far above what an honest peer can need."""
@@ -54,21 +46,45 @@ _REASON_OCTETS: Final = 64
 
 
 class Negotiation:
-    """The automaton of one control protocol. `name` is the stage its failures carry."""
+    """The automaton of the control protocol with this number. `name` is the stage its failures
+    carry."""
+
+    __slots__ = (
+        "_acknowledged",
+        "_box",
+        "_config",
+        "_identifier",
+        "_naks",
+        "_opened_at",
+        "_policy",
+        "_reason",
+        "_refusals_sent",
+        "_refusals_taken",
+        "_refused",
+        "_replies",
+        "_request",
+        "_request_identifier",
+        "_restarts",
+        "_timer",
+        "ending",
+        "name",
+        "peer_mru",
+        "protocol",
+        "state",
+    )
 
     def __init__(
-        self, name: str, config: LinkConfig, policy: Policy, counters: Counter[str]
+        self, name: str, protocol: int, config: LinkConfig, policy: Policy, box: Outbox
     ) -> None:
         self.name = name
+        self.protocol = protocol
         self.state = State.INITIAL
         self.peer_mru = DEFAULT_MRU
         self.ending: LinkClosed | None = None
         """Why the layer finished or is about to."""
         self._config = config
         self._policy = policy
-        self._counters = counters
-        self._out: deque[bytes] = deque()
-        self._signals: deque[Signal] = deque()
+        self._box = box
         self._replies = TokenBucket(REPLY_RATE, REPLY_BURST)
         self._timer: float | None = None
         self._restarts = 0
@@ -104,13 +120,13 @@ class Negotiation:
     def receive(self, packet: Packet, now: float) -> None:
         """Take any packet but those of LCP's link maintenance."""
         if self.state in (State.INITIAL, State.STARTING):
-            self._counters["early"] += 1
+            self._box.counters["early"] += 1
             return
         try:
             self._dispatch(packet, now)
         except DecodeError:
             # RFC 1661 5 and 6: discarded without affecting the automaton.
-            self._counters["malformed"] += 1
+            self._box.counters["malformed"] += 1
 
     def reject(self, now: float, reason: str) -> None:
         """RXJ-: the peer does not know something that we cannot do without."""
@@ -122,7 +138,7 @@ class Negotiation:
         return Action.SER in self._step(Event.RXR, now)
 
     def send(self, code: int, identifier: int, data: bytes = b"") -> None:
-        self._out.append(Packet(code, identifier, data).encode())
+        self._box.packets.append((self.protocol, Packet(code, identifier, data).encode()))
 
     def next_identifier(self) -> int:
         self._identifier = (self._identifier + 1) & 0xFF
@@ -139,14 +155,6 @@ class Negotiation:
     def get_timer(self) -> float | None:
         return self._timer
 
-    def next_signal(self) -> Signal | None:
-        return self._signals.popleft() if self._signals else None
-
-    def packets_to_send(self) -> list[bytes]:
-        packets = list(self._out)
-        self._out.clear()
-        return packets
-
     def _dispatch(self, packet: Packet, now: float) -> None:
         match packet.code:
             case Code.CONFIGURE_REQUEST:
@@ -156,7 +164,7 @@ class Negotiation:
                     self._request = None
                     self._step(Event.RCA, now)
                 else:
-                    self._counters["stale_reply"] += 1
+                    self._box.counters["stale_reply"] += 1
             case Code.CONFIGURE_NAK | Code.CONFIGURE_REJECT:
                 self._take_refusal(packet, now)
             case Code.TERMINATE_REQUEST:
@@ -170,7 +178,7 @@ class Negotiation:
             case Code.CODE_REJECT:
                 self._take_code_reject(packet, now)
             case _:
-                self._counters["unknown_code"] += 1
+                self._box.counters["unknown_code"] += 1
                 if self._may_reply(now):
                     self._step(Event.RUC, now, packet)
 
@@ -179,7 +187,7 @@ class Negotiation:
         if not self._may_reply(now):
             return
         if self._is_repeated(packet, now):
-            self._counters["repeated_request"] += 1
+            self._box.counters["repeated_request"] += 1
             self.send(Code.CONFIGURE_ACK, packet.identifier, packet.data)
             return
         answer = self._policy.judge(options)
@@ -208,10 +216,10 @@ class Negotiation:
         options = decode_options(packet.data)
         rejected = packet.code == Code.CONFIGURE_REJECT
         if not self._is_reply(packet) or not options or self._request is None:
-            self._counters["stale_reply"] += 1
+            self._box.counters["stale_reply"] += 1
             return
         if rejected and not _is_part(options, decode_options(self._request)):
-            self._counters["stale_reply"] += 1
+            self._box.counters["stale_reply"] += 1
             return
         self._request = None
         self._refusals_taken += 1
@@ -241,7 +249,7 @@ class Negotiation:
     def _may_reply(self, now: float) -> bool:
         if self._replies.take(now):
             return True
-        self._counters["rate_limited"] += 1
+        self._box.counters["rate_limited"] += 1
         return False
 
     def _give_up(self, now: float, reason: str) -> None:
@@ -279,12 +287,12 @@ class Negotiation:
         match action:
             case Action.TLU:
                 self._opened_at = now
-                self.ending = None
-                self._signals.append(Signal.UP)
+                self.ending = self._refused = None
+                self._signal(Signal.UP)
             case Action.TLD:
-                self._signals.append(Signal.DOWN)
+                self._signal(Signal.DOWN)
             case Action.TLF:
-                self._signals.append(Signal.FINISHED)
+                self._signal(Signal.FINISHED)
             case Action.ZRC:
                 self._restarts = 0
                 self._timer = now + self._config.restart
@@ -303,6 +311,9 @@ class Negotiation:
             case Action.SCJ if packet is not None:
                 copy = packet.encode()[: self.peer_mru - 4]
                 self.send(Code.CODE_REJECT, self.next_identifier(), copy)
+
+    def _signal(self, signal: Signal) -> None:
+        self._box.signals.append((self.protocol, signal))
 
     def _send_request(self, now: float, *, renew: bool) -> None:
         if renew:

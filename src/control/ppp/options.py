@@ -1,7 +1,8 @@
-"""Configuration options of LCP and IPCP: one row an option, and the list they travel in.
+"""Configuration options of LCP and the NCPs: one row an option, and the list they travel in.
 
-RFC 1661 6, RFC 1332 3, RFC 1877 1, RFC 1570 2, RFC 1990 5.1. Says what an option looks like and
-whether we ever negotiate it; which values are acceptable is lcp_policy.py and ipcp.py.
+RFC 1661 6, RFC 1332 3, RFC 1877 1, RFC 5072 4, RFC 1570 2, RFC 1990 5.1. Says what an option looks
+like and whether we ever negotiate it; which values are acceptable is lcp_policy.py, ipcp.py and
+ipv6cp.py.
 
     option   type (1) length (1, whole option) value (length - 2)
 """
@@ -21,9 +22,13 @@ V = TypeVar("V")
 ANY: Final = -1
 """Value length of an option that we only ever refuse, whatever its length is."""
 
-AUTHENTICATION: Final[dict[str, bytes]] = {"pap": b"\xc0\x23", "chap": b"\xc2\x23\x05"}
-"""Value of the Authentication-Protocol option of each method we have (RFC 1334 2.1, RFC 1994 3;
-`chap` is CHAP with MD5)."""
+AUTHENTICATION: Final[dict[str, bytes]] = {
+    "pap": b"\xc0\x23",
+    "chap": b"\xc2\x23\x05",
+    "mschapv2": b"\xc2\x23\x81",
+}
+"""Value of the Authentication-Protocol option of each method we have (RFC 1334 2.1, RFC 1994 3, RFC
+2759 2; `chap` is CHAP with MD5)."""
 
 _HEADER_SIZE: Final = 2
 
@@ -95,6 +100,10 @@ def _write_u32(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
+def _write_u64(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
 def _read_address(data: bytes) -> str:
     return str(ipaddress.IPv4Address(data))
 
@@ -126,8 +135,8 @@ def _flag(kind: int, name: str) -> OptionRow[bool]:
     return OptionRow(kind, name, 0, _read_flag, _write_flag)
 
 
-def _address(kind: int, name: str, *, negotiable: bool = True) -> OptionRow[str]:
-    return OptionRow(kind, name, 4, _read_address, _write_address, negotiable)
+def _address(kind: int, name: str) -> OptionRow[str]:
+    return OptionRow(kind, name, 4, _read_address, _write_address)
 
 
 def _refused(kind: int, name: str) -> OptionRow[bytes]:
@@ -145,7 +154,11 @@ ACFC: Final = _flag(8, "Address-and-Control-Field-Compression")
 
 ADDRESS: Final = _address(3, "IP-Address")
 PRIMARY_DNS: Final = _address(129, "Primary-DNS-Server-Address")
+PRIMARY_NBNS: Final = _address(130, "Primary-NBNS-Server-Address")
 SECONDARY_DNS: Final = _address(131, "Secondary-DNS-Server-Address")
+SECONDARY_NBNS: Final = _address(132, "Secondary-NBNS-Server-Address")
+
+INTERFACE_IDENTIFIER: Final = OptionRow(1, "Interface-Identifier", 8, _read_number, _write_u64)
 
 
 def _table(*rows: OptionRow[Any]) -> dict[int, OptionRow[Any]]:
@@ -172,7 +185,12 @@ IPCP_OPTIONS: Final = _table(
     _refused(2, "IP-Compression-Protocol"),
     ADDRESS,
     PRIMARY_DNS,
-    _address(130, "Primary-NBNS-Server-Address", negotiable=False),
+    PRIMARY_NBNS,
     SECONDARY_DNS,
-    _address(132, "Secondary-NBNS-Server-Address", negotiable=False),
+    SECONDARY_NBNS,
+)
+
+IPV6CP_OPTIONS: Final = _table(
+    INTERFACE_IDENTIFIER,
+    _refused(2, "IPv6-Compression-Protocol"),
 )

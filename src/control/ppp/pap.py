@@ -6,23 +6,17 @@ Ack, Nak               [message length (1) message]
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from control.errors import DecodeError
-from control.ppp.authentication import (
-    Authenticating,
-    Authenticator,
-    Claimant,
-    Hearing,
-    Judging,
-    read_name,
-)
+from control.ppp.authentication import Authenticator, Claimant, read_name
+from control.ppp.authentication_table import Authenticating, Hearing, Judging
 from control.ppp.config import LinkConfig
 from control.ppp.events import AuthenticationRequested
-from control.ppp.frame import Packet
+from control.ppp.frame import Packet, Protocol
+from control.ppp.outbox import Outbox
 
 
 class Code(IntEnum):
@@ -64,9 +58,14 @@ def encode_result(message: bytes | None) -> bytes:
 class PapAuthenticator(Authenticator):
     """We wait for the peer's name and password."""
 
-    def __init__(self, config: LinkConfig, counters: Counter[str], requests: Iterator[int]) -> None:
-        super().__init__(config, counters)
-        self._requests = requests
+    __slots__ = ("_credentials", "_identifier")
+
+    method = "pap"
+    protocol = Protocol.PAP
+    renewable = False
+
+    def __init__(self, config: LinkConfig, box: Outbox, requests: Iterator[int]) -> None:
+        super().__init__(config, box, requests)
         self._identifier = 0
         self._credentials = Credentials(b"", b"")
 
@@ -75,7 +74,7 @@ class PapAuthenticator(Authenticator):
         credentials = decode_request(packet.data)
         if self.state is Authenticating.CHECKING and credentials != self._credentials:
             # One guess at a time: another password must not ride on the first one's answer.
-            self._counters["not_expected"] += 1
+            self._box.counters["not_expected"] += 1
             return
         # RFC 1334 2.2.1: the identifier changes with each repetition; the newest is answered.
         self._identifier = packet.identifier
@@ -86,28 +85,31 @@ class PapAuthenticator(Authenticator):
     def _challenge(self, now: float) -> None:
         """PAP asks for nothing; the link's authentication deadline limits the wait."""
 
-    def _ask(self) -> None:
-        self.request = next(self._requests)
+    def _ask(self, request: int) -> None:
         self._username = read_name(self._credentials.peer_id)
-        self._events.append(
+        self._box.events.append(
             AuthenticationRequested(
-                self.request, "pap", self._username, password=self._credentials.password
+                request, "pap", self._username, password=self._credentials.password
             )
         )
 
     def _send_result(self, accepted: bool, message: bytes) -> None:
         code = Code.AUTHENTICATE_ACK if accepted else Code.AUTHENTICATE_NAK
-        self._out.append(Packet(code, self._identifier, encode_result(message)).encode())
+        self._send(code, self._identifier, encode_result(message))
 
 
 class PapClaimant(Claimant):
     """We send name and password until the peer replies."""
 
-    protocol = "pap"
+    __slots__ = ("_sent", "identifier")
 
-    def __init__(self, config: LinkConfig, counters: Counter[str]) -> None:
-        super().__init__(config, counters)
-        self._identifier = 0
+    method = "pap"
+    protocol = Protocol.PAP
+
+    def __init__(self, config: LinkConfig, box: Outbox, identifier: int) -> None:
+        super().__init__(config, box)
+        self.identifier = identifier
+        """Of the latest request."""
         self._sent: list[int] = []
 
     def start(self, now: float) -> None:
@@ -120,17 +122,16 @@ class PapClaimant(Claimant):
         Raises DecodeError."""
         decode_result(packet.data)
         if packet.identifier not in self._sent:
-            self._counters["stale_reply"] += 1
+            self._box.counters["stale_reply"] += 1
             return
         accepted = packet.code == Code.AUTHENTICATE_ACK
         self._step(Hearing.SUCCESS if accepted else Hearing.FAILURE, now)
 
     def _prove(self) -> None:
-        self._identifier = (self._identifier + 1) & 0xFF
-        self._sent.append(self._identifier)
+        self.identifier = (self.identifier + 1) & 0xFF
+        self._sent.append(self.identifier)
         credentials = Credentials(self._config.username.encode(), self._config.password)
-        data = encode_request(credentials)
-        self._out.append(Packet(Code.AUTHENTICATE_REQUEST, self._identifier, data).encode())
+        self._send(Code.AUTHENTICATE_REQUEST, self.identifier, encode_request(credentials))
 
 
 def _read_string(data: bytes, at: int) -> tuple[bytes, int]:

@@ -29,8 +29,8 @@ class Change(Enum):
 
 class Work(Enum):
     START_AUTHENTICATION = "start authentication"
-    START_NETWORK = "start IPCP"
-    STOP = "stop authentication and IPCP"
+    START_NETWORK = "start the NCPs"
+    STOP = "stop authentication and the NCPs"
 
 
 _UP = (Change.UP, ILLEGAL)

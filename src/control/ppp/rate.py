@@ -6,6 +6,8 @@ from __future__ import annotations
 class TokenBucket:
     """`burst` answers at once, `rate` a second in the long run."""
 
+    __slots__ = ("_burst", "_filled", "_rate", "_tokens")
+
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
         self._burst = float(burst)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from control.ppp import chap
+from control.ppp import chap, mschap_proof
 from control.ppp.config import LinkConfig
 from control.ppp.events import AuthenticationRequested, Event, LinkClosed, NetworkOpened
 from control.ppp.link import Link
@@ -79,10 +79,10 @@ class Pair:
             while (event := end.link.next_event()) is not None:
                 end.events.append(event)
                 if isinstance(event, AuthenticationRequested) and end.answers:
-                    good = _check(event, end.users)
+                    good, message = _check(event, end.users)
                     assign = end.assign if good else ""
                     end.link.authentication_result(
-                        event.request, good, self.now, message="hello", peer_address=assign
+                        event.request, good, self.now, message=message, peer_address=assign
                     )
             for frame in end.link.frames_to_send():
                 end.sent.append(frame)
@@ -109,8 +109,13 @@ class Pair:
         return min((time for time in times if time is not None), default=None)
 
 
-def _check(event: AuthenticationRequested, users: dict[str, bytes]) -> bool:
+def _check(event: AuthenticationRequested, users: dict[str, bytes]) -> tuple[bool, str]:
+    """Whether it is the secret, and the message for the peer."""
     secret = users.get(event.username, b"")
     if event.protocol == "pap":
-        return bool(secret) and event.password == secret
-    return chap.verify(event.chap_identifier, secret, event.chap_challenge, event.chap_response)
+        return bool(secret) and event.password == secret, "hello"
+    challenge, value = event.chap_challenge, event.chap_response
+    if event.protocol == "mschapv2":
+        proof = mschap_proof.verify(event.username.encode(), secret, challenge, value)
+        return bool(proof), proof
+    return chap.verify(event.chap_identifier, secret, challenge, value), "hello"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from itertools import count
 from random import Random
 
@@ -10,7 +10,7 @@ import pytest
 
 from control.fsm import IllegalEvent
 from control.ppp import chap, pap
-from control.ppp.authentication import (
+from control.ppp.authentication_table import (
     AUTHENTICATOR,
     CLAIMANT,
     Authenticating,
@@ -22,18 +22,30 @@ from control.ppp.config import LinkConfig
 from control.ppp.events import AuthenticatedToPeer, AuthenticationRequested, PeerAuthenticated
 from control.ppp.frame import Packet, decode_packet
 from control.ppp.mutual import MutualAuthentication
+from control.ppp.outbox import Outbox
 
 CONFIG = LinkConfig(username="us", password=b"secret", local_name="lns")
 
 AUTHENTICATOR_GRID = """
-           IDLE              WAITING           CHECKING              ACCEPTED        REFUSED
-START    | CHALLENGE/WAITING -                 -                     -               -
-STOP     | IDLE              IDLE              IDLE                  IDLE            IDLE
-ANSWER   | IDLE              ASK/CHECKING      CHECKING              RESULT/ACCEPTED RESULT/REFUSED
-ACCEPT   | IDLE              WAITING           RESULT,GRANT/ACCEPTED ACCEPTED        REFUSED
-REFUSE   | IDLE              WAITING           RESULT,FAIL/REFUSED   ACCEPTED        REFUSED
-TIMEOUT  | -                 CHALLENGE/WAITING -                     -               -
-GIVE_UP  | -                 FAIL/REFUSED      -                     -               -
+           IDLE              WAITING           CHECKING
+START    | CHALLENGE/WAITING -                 -
+STOP     | IDLE              IDLE              IDLE
+ANSWER   | IDLE              ASK/CHECKING      CHECKING
+ACCEPT   | IDLE              WAITING           RESULT,GRANT,KEEP/ACCEPTED
+REFUSE   | IDLE              WAITING           RESULT,FAIL/REFUSED
+TIMEOUT  | -                 CHALLENGE/WAITING -
+GIVE_UP  | -                 FAIL/REFUSED      -
+"""
+
+JUDGED_GRID = """
+           ACCEPTED           RENEWING           RECHECKING           REFUSED
+START    | -                  -                  -                    -
+STOP     | IDLE               IDLE               IDLE                 IDLE
+ANSWER   | RESULT/ACCEPTED    ASK/RECHECKING     RECHECKING           RESULT/REFUSED
+ACCEPT   | ACCEPTED           RENEWING           RESULT,KEEP/ACCEPTED REFUSED
+REFUSE   | ACCEPTED           RENEWING           RESULT,FAIL/REFUSED  REFUSED
+TIMEOUT  | CHALLENGE/RENEWING CHALLENGE/RENEWING -                    -
+GIVE_UP  | -                  FAIL/REFUSED       -                    -
 """
 
 CLAIMANT_GRID = """
@@ -60,7 +72,8 @@ def read_grid(grid: str) -> dict[tuple[str, str], str]:
 @pytest.mark.parametrize("state", Authenticating)
 @pytest.mark.parametrize("event", Judging)
 def test_authenticator_cell(state: Authenticating, event: Judging) -> None:
-    cell = read_grid(AUTHENTICATOR_GRID)[state.name, event.name]
+    grid = read_grid(AUTHENTICATOR_GRID) | read_grid(JUDGED_GRID)
+    cell = grid[state.name, event.name]
     if cell == "-":
         with pytest.raises(IllegalEvent):
             AUTHENTICATOR.step(state, event)
@@ -90,14 +103,17 @@ class Peers:
 
     def __init__(self, demanded: str = "", claimed: str = "") -> None:
         self.counters: Counter[str] = Counter()
-        self.mutual = MutualAuthentication(CONFIG, Random(7), self.counters)
+        self.box = Outbox(self.counters)
+        self.mutual = MutualAuthentication(CONFIG, Random(7), self.box)
         self.mutual.start(demanded, claimed, 0.0)
 
     def sent(self) -> list[Packet]:
-        return [decode_packet(data) for _, data in self.mutual.packets_to_send()]
+        packets = [decode_packet(data) for _, data in self.box.packets]
+        self.box.packets.clear()
+        return packets
 
     def event(self) -> object:
-        return self.mutual.next_event()
+        return self.box.events.pop(0) if self.box.events else None
 
 
 PAP, CHAP = 0xC023, 0xC223
@@ -334,13 +350,12 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_challenges_are_shared_by_both_roles_only_of_one_link() -> None:
-    counters: Counter[str] = Counter()
-    own: deque[bytes] = deque()
-    authenticator = chap.ChapAuthenticator(CONFIG, counters, count(1), Random(1), own)
+    box = Outbox(Counter())
+    authenticator = chap.ChapAuthenticator(CONFIG, box, count(1), Random(1), [])
     authenticator.start(0.0)
-    (data,) = authenticator.packets_to_send()
-    stranger = chap.ChapClaimant(CONFIG, counters, deque())
+    ((_, data),) = box.packets
+    stranger = chap.ChapClaimant(CONFIG, box, [])
     stranger.start(0.0)
     stranger.receive(decode_packet(data), 0.0)
     assert stranger.failure is None
-    assert len(stranger.packets_to_send()) == 1
+    assert len(box.packets) == 2

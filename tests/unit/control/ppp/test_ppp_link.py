@@ -96,7 +96,7 @@ def test_network_opens_after_all_that_was_demanded(
         assert isinstance(end.events[0], LcpOpened)
         assert end.events[-1] == end.network
         assert end.link.phase is Phase.NETWORK
-        assert (end.link.lcp_state, end.link.ipcp_state) == (State.OPENED, State.OPENED)
+        assert (end.link.lcp_state, end.link.network_state("ipv4")) == (State.OPENED, State.OPENED)
 
 
 @pytest.mark.parametrize("method", ["pap", "chap"])
@@ -283,7 +283,7 @@ def test_ipcp_before_both_authentications_is_dropped() -> None:
         wire.give(protocol, 1, 1, b"\x03\x06\x0a\x01\x01\x01")
     assert wire.sent() == []
     assert wire.link.counters["early"] == 2
-    assert wire.link.ipcp_state is State.STARTING
+    assert wire.link.network_state("ipv4") is State.STARTING
 
 
 def test_peer_that_rejects_the_protocol_it_agreed_to_ends_the_link() -> None:
@@ -360,4 +360,4 @@ def test_secrets_appear_in_no_event_or_error() -> None:
     shown = "".join(repr(end.events) + repr(end.link.counters) for end in pair.ends)
     assert "to-lns" not in shown
     assert "to-cpe" not in shown
-    assert "to-cpe" not in repr(Link(LNS, Random(1)).__dict__)
+    assert "to-cpe" not in repr(Link(LNS, Random(1))) + repr(LNS)

@@ -15,6 +15,7 @@ from control.ppp.frame import Packet
 from control.ppp.ipcp import IpcpPolicy
 from control.ppp.lcp import Lcp
 from control.ppp.negotiation import Negotiation
+from control.ppp.outbox import Outbox
 from control.ppp.phase import Phase
 from control.ppp.rate import TokenBucket
 
@@ -155,9 +156,9 @@ def test_storm_of_requests_is_answered_within_a_rate() -> None:
 def test_unknown_code_is_rejected_with_a_copy() -> None:
     wire = Wire()
     wire.open()
-    wire.give(LCP, 13, 7, b"time")
+    wire.give(LCP, 14, 7, b"time")
     ((_, packet),) = wire.sent()
-    assert (packet.code, packet.data) == (7, Packet(13, 7, b"time").encode())
+    assert (packet.code, packet.data) == (7, Packet(14, 7, b"time").encode())
 
 
 def test_code_reject_is_cut_to_the_peers_mru() -> None:
@@ -264,7 +265,7 @@ def test_request_in_an_open_link_negotiates_again() -> None:
     assert wire.codes() == [(LCP, 1), (LCP, 2)]
     assert wire.link.phase is Phase.ESTABLISH
     assert wire.link.lcp_state is State.ACK_SENT
-    assert wire.link.ipcp_state is State.STARTING
+    assert wire.link.network_state("ipv4") is State.STARTING
 
 
 def test_terminate_ack_out_of_the_blue_negotiates_again() -> None:
@@ -349,14 +350,14 @@ def test_configuration_deadline_ends_a_link_that_only_lcp_has() -> None:
 
 
 def test_parts_of_a_link_guard_themselves_while_the_line_is_down() -> None:
-    counters: Counter[str] = Counter()
-    ipcp = Negotiation("ipcp", LNS, IpcpPolicy(LNS, counters), counters)
+    box = Outbox(Counter())
+    ipcp = Negotiation("ipcp", IPCP, LNS, IpcpPolicy(LNS, box), box)
     ipcp.open(0.0)
     ipcp.receive(Packet(1, 1), 0.0)
-    lcp = Lcp(LNS, Random(1), counters)
+    lcp = Lcp(LNS, Random(1), box)
     lcp.reject_protocol(0x8057, b"", 0.0)
-    assert counters["early"] == 2
-    assert ipcp.packets_to_send() + lcp.packets_to_send() == []
+    assert box.counters["early"] == 2
+    assert box.packets == []
 
 
 def test_token_bucket_gives_its_burst_and_then_its_rate() -> None:

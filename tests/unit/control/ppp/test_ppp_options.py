@@ -15,6 +15,7 @@ from control.ppp.options import (
     ADDRESS,
     AUTH,
     IPCP_OPTIONS,
+    IPV6CP_OPTIONS,
     LCP_OPTIONS,
     MAGIC,
     MRU,
@@ -73,7 +74,7 @@ def test_option_length_below_two_or_beyond_the_packet_is_an_error(octets: str) -
         (AUTH, b""),
         (AUTH, b"\xc2\x23"),
         (AUTH, b"\xc2\x23\x80"),
-        (AUTH, b"\xc2\x23\x81"),
+        (AUTH, b"\xc2\x23\x82"),
         (AUTH, b"\xc0\x23\x00"),
         (AUTH, b"\xc2\x27"),
     ],
@@ -86,8 +87,10 @@ def test_value_of_wrong_length_or_meaning_is_an_error(row: OptionRow[Any], value
 def test_tables_say_which_options_are_negotiated() -> None:
     assert [kind for kind, row in LCP_OPTIONS.items() if row.negotiable] == [1, 2, 3, 5, 7, 8]
     assert [kind for kind, row in LCP_OPTIONS.items() if not row.negotiable] == [4, 13, 17, 18, 19]
-    assert [kind for kind, row in IPCP_OPTIONS.items() if row.negotiable] == [3, 129, 131]
-    assert [kind for kind, row in IPCP_OPTIONS.items() if not row.negotiable] == [1, 2, 130, 132]
+    assert [kind for kind, row in IPCP_OPTIONS.items() if row.negotiable] == [3, 129, 130, 131, 132]
+    assert [kind for kind, row in IPCP_OPTIONS.items() if not row.negotiable] == [1, 2]
+    assert [kind for kind, row in IPV6CP_OPTIONS.items() if row.negotiable] == [1]
+    assert [kind for kind, row in IPV6CP_OPTIONS.items() if not row.negotiable] == [2]
 
 
 @given(st.binary(max_size=64))
