@@ -181,6 +181,8 @@ ROOT: Final = Section(
                 "lac_dial_rate": number(0.01, 10000),
                 "allow_numbers": number_prefixes(),
                 "deny_numbers": number_prefixes(),
+                "dial_prefixes": number_prefixes(),
+                "store": text(0, 4096),
             },
         ),
         "sim": SIM,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain
 from random import Random
+from typing import Any
 
 from control import config
 from control.dataplane import Dataplane, NextHop, TriggerEvent
 from control.dialout import snapshot
-from control.dialout.budget import Budget
+from control.dialout.budget import Budget, BudgetStore
 from control.dialout.events import Event
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
@@ -28,7 +29,8 @@ from control.radius.events import RadiusDatagram
 
 
 class Lns:
-    """`rng` is random for whom secrets depend on it; `wall` tells seconds since 1970 UTC."""
+    """`rng` is random for whom secrets depend on it; `wall` tells seconds since 1970 UTC; `store`
+    keeps what was used of the budget: StoreError if it cannot be read."""
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Lns:
         dataplane: Dataplane,
         rng: Random,
         wall: Callable[[], float],
+        store: BudgetStore | None = None,
     ) -> None:
         lacs = Lacs(config.lac, config.chassis.name)
         self.endpoints: dict[str, Endpoint] = {}
@@ -48,7 +51,7 @@ class Lns:
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }
         """By name of the RADIUS group."""
-        self.budget = Budget(config.budget, wall)
+        self.budget = Budget(config.budget, wall, store)
         self.manager = Manager(
             config,
             Services(
@@ -174,6 +177,9 @@ class Lns:
 
     def calls(self) -> list[snapshot.CallView]:
         return snapshot.calls(self.manager)
+
+    def call_records(self, most: int = 100) -> list[dict[str, Any]]:
+        return snapshot.call_records(self.manager, most)
 
     def tunnels(self) -> list[TunnelInfo]:
         return [info for endpoint in self.endpoints.values() for info in endpoint.tunnels()]

@@ -54,6 +54,8 @@ LEVELS: Final[Mapping[type, Level]] = {
     events.ChassisStateChanged: Level.NOTICE,
     events.PendingQueueChanged: Level.WARNING,
     events.FreezeChanged: Level.NOTICE,
+    events.BudgetAlarm: Level.WARNING,
+    events.BudgetStoreChanged: Level.ERROR,
 }
 """What is not here is INFO."""
 _PRIVATE: Final = frozenset({"number", "called_number", "calling_number", "user", "username"})

@@ -77,6 +77,12 @@ def _of_the_router(event: events.RouterFact) -> tuple[str, str]:
             return "queue", f"{what}: {event.pending} pending"
         case events.FreezeChanged():
             return "freeze", f"{event.scope}: calls are {'stopped' if event.on else 'allowed'}"
+        case events.BudgetAlarm():
+            used = f"{event.used} of {event.limit} {event.what} of the day"
+            return "budget", f"{event.scope}: {event.share} %, {used}"
+        case events.BudgetStoreChanged():
+            what = "is written again" if event.works else "cannot be written, no call is placed"
+            return "budget", f"the store {what}{_tail(event.why)}"
 
 
 def _tail(text: str) -> str:

@@ -228,6 +228,7 @@ class Actions:
             password_mode=group.config.password_mode,
             password=group.config.password,
         )
+        session.asked = now
         session.counters.add(C.AUTH_REQUESTS)
         try:
             number = group.client.request_dialout(request, now)

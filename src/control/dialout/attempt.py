@@ -12,24 +12,18 @@ from enum import Enum
 
 from control.dataplane import NextHop
 from control.dialout import failure as failures
-from control.dialout.budget import Meter
-from control.dialout.counters import SessionCounter
-from control.dialout.events import CallAnswered, CallFailed, CallPlaced
+from control.dialout.events import CallAnswered, CallFailed
 from control.dialout.failure import LastFailure, Verdict
 from control.dialout.link_owner import OwnName
 from control.dialout.link_phase import LinkPhase, PhaseEnd, PhaseOutcome
+from control.dialout.placed_call import PlacedCall, place
 from control.dialout.services import Services
 from control.dialout.session import Session
-from control.errors import DialoutError, LocalProtocolError
+from control.errors import DialoutError
 from control.l2tp import events as l2tp
 from control.l2tp.avp_value import DisconnectCause
 from control.radius.events import DialoutGrant, SessionGrant, TunnelCandidate
 from control.unlocked import unlocked
-
-SUCCESSOR_TUNNEL_PATIENCE = 7.0
-"""Seconds after which SCCRQ is given up while there is another candidate."""
-SUCCESSOR_CALL_PATIENCE = 5.0
-"""Seconds after which an OCRQ without OCRP is given up while there is another candidate."""
 
 
 class Outcome(Enum):
@@ -50,21 +44,6 @@ class AttemptEnd:
     failure: LastFailure | None = None
 
 
-@dataclass(slots=True)
-class _Call:
-    """The call under way."""
-
-    local: str
-    handle: int
-    candidate: TunnelCandidate
-    accepted: bool = False
-    meter: Meter | None = None
-
-    @property
-    def lac(self) -> str:
-        return self.candidate.server_endpoint
-
-
 class Attempt:
     """Its owner hands in what comes for it and then takes every `next_outcome`."""
 
@@ -73,7 +52,7 @@ class Attempt:
         self._session = session
         self._grant = grant
         self._candidates: list[TunnelCandidate] = []
-        self._call: _Call | None = None
+        self._call: PlacedCall | None = None
         self._phase: LinkPhase | None = None
         self._outcomes: deque[AttemptEnd] = deque()
         self._retry: float | None = None
@@ -83,6 +62,8 @@ class Attempt:
         self._idle_check: float | None = None
         self._last_failure: LastFailure | None = None
         self._in_service: float | None = None
+        self._ended_by: LastFailure | None = None
+        """What the latest outcome was for."""
         self.raise_backoff = False
         """A LAC said that calling again soon is of no use."""
 
@@ -140,7 +121,7 @@ class Attempt:
         if call is None:
             return
         services, session = self._services, self._session
-        call.meter = services.budget.connected(session.target.name)
+        call.connected(services, session, now)
         services.timeline.add(
             CallAnswered(
                 *session.fact(now), call.lac, event.tunnel, event.session, event.connect_speed
@@ -161,10 +142,10 @@ class Attempt:
         if self._phase is not None:
             self._phase.close(now, "", carrier=False)
             self._phase = None
-            self._forget_call()
+            self._release_call(what.stage, what, now)
             self._end(Outcome.CALL_LOST, what)
             return
-        self._forget_call()
+        self._release_call(what.stage, what, now)
         if failures.no_answer(failure, accepted=call.accepted):
             self._services.lacs.lock_out(call.lac, now)
         self._candidate_failed(what)
@@ -216,7 +197,9 @@ class Attempt:
             self._phase = None
         call = self._call
         if call is not None:
-            self._forget_call()
+            ended = self._ended_by
+            why = f"{ended.stage}: {ended.reason}" if ended is not None else reason
+            self._release_call(why, ended, now)
             self._services.endpoints[call.local].close_call(
                 call.handle, now, message=reason, disconnect_cause=cause
             )
@@ -229,7 +212,9 @@ class Attempt:
         services, target = self._services, self._session.target
         waiting: list[str] = []
         for candidate in list(self._candidates):
-            refusal = target.refusal or services.budget.refusal(target.name, self._grant.number)
+            refusal = target.refusal or services.budget.refusal(
+                target.name, self._grant.number, now
+            )
             if refusal:
                 self._last_failure = LastFailure(now, "budget", refusal)
                 self._candidates.clear()
@@ -238,58 +223,18 @@ class Attempt:
                 waiting.append(candidate.server_endpoint)
                 continue
             self._candidates.remove(candidate)
-            if self._place(candidate, now):
+            last = not self._candidates
+            placed = place(services, self._session, self._grant, candidate, last=last, now=now)
+            if isinstance(placed, PlacedCall):
+                self._call = placed
                 return
+            self._candidate_failed(placed)
         self._retry = services.budget.next_token(tuple(waiting), now) if self._candidates else None
         if self._retry is None:
             self._end(
                 Outcome.CANDIDATES_FAILED,
                 self._last_failure or LastFailure(now, "candidates", "no LAC could be called"),
             )
-
-    def _place(self, candidate: TunnelCandidate, now: float) -> bool:
-        services, session = self._services, self._session
-        lac = candidate.server_endpoint
-        tunnel = services.lacs.parameters(candidate, session.target.router.config.local_address)
-        problem = tunnel if isinstance(tunnel, str) else ""
-        if not isinstance(tunnel, str) and tunnel.local[0] not in services.endpoints:
-            problem = f"{tunnel.local[0]} is not a local address"
-        elif not problem and not services.lacs.acquire(candidate):
-            problem = "the LAC has as many calls as it may"
-        if problem or isinstance(tunnel, str):
-            self._candidate_failed(LastFailure(now, "candidates", problem, lac))
-            return False
-        more = bool(self._candidates)
-        try:
-            handle = services.endpoints[tunnel.local[0]].place_call(
-                tunnel,
-                self._outgoing_call(lac),
-                now,
-                tunnel_patience=SUCCESSOR_TUNNEL_PATIENCE if more else None,
-                call_patience=SUCCESSOR_CALL_PATIENCE if more else None,
-            )
-        except LocalProtocolError as error:
-            services.lacs.release(lac)
-            self._candidate_failed(LastFailure(now, "candidates", str(error), lac))
-            return False
-        services.budget.take(session.target.name, lac, now)
-        self._call = _Call(tunnel.local[0], handle, candidate)
-        services.calls.add((tunnel.local[0], handle), session)
-        session.counters.add(SessionCounter.CALLS_PLACED)
-        services.timeline.add(CallPlaced(*session.fact(now), self._grant.number, lac))
-        return True
-
-    def _outgoing_call(self, lac: str) -> l2tp.OutgoingCall:
-        grant, profile = self._grant, self._session.profile
-        minimum = profile.minimum_bps if grant.minimum_bps is None else grant.minimum_bps
-        maximum = profile.maximum_bps if grant.maximum_bps is None else grant.maximum_bps
-        return l2tp.OutgoingCall(
-            called_number=grant.number,
-            minimum_bps=minimum,
-            maximum_bps=max(minimum, maximum),
-            bearer_type=grant.bearer_type,
-            ignore_bearer_caps=self._services.lacs.known(lac).ignore_bearer_caps,
-        )
 
     def _judge(self, verdict: Verdict, lac: str) -> None:
         if verdict is Verdict.STOP:
@@ -302,15 +247,10 @@ class Attempt:
         self._last_failure = failure
         self._services.timeline.add(CallFailed(*self._session.fact(failure.time), failure))
 
-    def _forget_call(self) -> None:
-        """The call is over: gives back what it occupied."""
+    def _release_call(self, why: str, failure: LastFailure | None, now: float) -> None:
         call, self._call = self._call, None
-        if call is None:
-            return
-        self._services.calls.remove((call.local, call.handle))
-        self._services.lacs.release(call.lac)
-        if call.meter is not None:
-            self._services.budget.disconnected(call.meter)
+        if call is not None:
+            call.release(self._services, why, failure, now)
 
     # PPP.
 
@@ -359,6 +299,7 @@ class Attempt:
         self._end(Outcome.EXPIRED, LastFailure(now, "local", "idle", self.lac))
 
     def _end(self, outcome: Outcome, failure: LastFailure | None = None) -> None:
+        self._ended_by = failure
         # A candidate's failure was told already, and an expired call has not failed.
         if failure is not None and outcome not in (Outcome.CANDIDATES_FAILED, Outcome.EXPIRED):
             self._services.timeline.add(CallFailed(*self._session.fact(failure.time), failure))

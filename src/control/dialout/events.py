@@ -192,7 +192,38 @@ class FreezeChanged:
     on: bool
 
 
-RouterFact = VirtualRouterStateChanged | ChassisStateChanged | PendingQueueChanged | FreezeChanged
+@dataclass(frozen=True, slots=True)
+class BudgetAlarm:
+    """A share of a day's budget is used: told once a day each."""
+
+    time: float
+    scope: str
+    """`all`, or a virtual router and a prefix."""
+    what: str
+    """`calls` or `minutes`."""
+    share: int
+    """Percent: 50, 80 or 100."""
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStoreChanged:
+    """While the store does not work no call is placed."""
+
+    time: float
+    works: bool
+    why: str
+
+
+RouterFact = (
+    VirtualRouterStateChanged
+    | ChassisStateChanged
+    | PendingQueueChanged
+    | FreezeChanged
+    | BudgetAlarm
+    | BudgetStoreChanged
+)
 """What concerns more than one call."""
 
 Event = (

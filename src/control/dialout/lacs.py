@@ -87,18 +87,18 @@ class Lacs:
         """Seconds each locked-out LAC has left."""
         return {lac: when - now for lac, when in self._locked_until.items() if when > now}
 
-    def acquire(self, candidate: TunnelCandidate) -> bool:
-        """Takes a place for one more call; False if the LAC has as many as it may."""
+    def acquire(self, candidate: TunnelCandidate, now: float) -> str:
+        """Takes a place for one more call, or tells why there is none."""
         address = candidate.server_endpoint
         limit = self.known(address).max_sessions
         if candidate.maximum_sessions:
             limit = min(limit, candidate.maximum_sessions)
         if self.calls(address) >= limit:
-            return False
+            return "the LAC has as many calls as it may"
         self._calls[address] = self.calls(address) + 1
-        return True
+        return ""
 
-    def release(self, address: str) -> None:
+    def release(self, address: str, now: float) -> None:
         left = self.calls(address) - 1
         if left > 0:
             self._calls[address] = left

@@ -44,7 +44,7 @@ class Manager(Administration):
             session.counters.trigger_received()
         session.key = event.key
         if session.state not in WITH_ATTEMPT:
-            session.triggered = now
+            session.triggered, session.trigger = now, event
         what = self._judge_trigger(session, now)
         if session.state is not S.NONE or what is not E.TRIGGER_LIMIT:
             self.services.timeline.add(
@@ -96,7 +96,7 @@ class Manager(Administration):
         elif self._owner((session, attempt)) is None:
             return
         elif session.request == request:
-            session.request = None
+            session.request, session.answered = None, now
             self._on_dialout_answer(session, event, now)
         elif session.attempt is not None:
             self._on_session_answer(session.attempt, request, event, now)
@@ -119,10 +119,16 @@ class Manager(Administration):
             else:
                 self._steps.handle_timer(self.sessions[number], kind, now)
 
+        self.services.budget.handle_timer(now)
+
     def get_timer(self) -> float | None:
-        return self._timers.next()
+        times = (self._timers.next(), self.services.budget.get_timer())
+        return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> events.Event | None:
+        told = self.services.budget.told
+        while told:
+            self.services.timeline.add(told.popleft())
         return self.services.timeline.next()
 
     # Guards.
@@ -156,7 +162,7 @@ class Manager(Administration):
         found = services.adjacencies.find(services.dataplane.resolve(table, session.destination))
         if found is not None and isinstance(found[0], Session) and found[0].state is S.IN_SERVICE:
             return E.AAA_GRANT_REACHABLE, E.AAA_GRANT_REACHABLE.value
-        refusal = target.refusal or services.budget.refusal(target.name, grant.number)
+        refusal = target.refusal or services.budget.refusal(target.name, grant.number, now)
         if refusal:
             return E.BUDGET_DENIED, refusal
         lacs = tuple(candidate.server_endpoint for candidate in grant.candidates)

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from control import config
 from control.dataplane import Dataplane, NextHop
 from control.dialout.budget import Budget
+from control.dialout.call_record import CallRecords
 from control.dialout.events import Event
 from control.dialout.lacs import Lacs
 from control.dialout.link_owner import LinkOwner, Owner
@@ -157,6 +158,7 @@ class Services:
     boot: str
     """Differs between two starts of the process: makes Acct-Session-Id unique."""
     timeline: Timeline = field(default_factory=Timeline)
+    records: CallRecords = field(default_factory=CallRecords)
     calls: Directory[tuple[str, int], Session] = field(default_factory=Directory)
     """By local address and call handle."""
     requests: Directory[tuple[str, int], LinkOwner] = field(default_factory=Directory)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from control.config import Profile
+from control.dataplane import TriggerEvent
 from control.dialout.backoff import BackOff
 from control.dialout.counters import Counters
 from control.dialout.failure import LastFailure
@@ -44,8 +45,13 @@ class Session:
     """The outstanding RADIUS request: group and number."""
     key: int | None = None
     """The data plane's trigger key, while it knows this destination."""
+    trigger: TriggerEvent | None = field(default=None, repr=False)
+    """What the present attempt is made for, or the latest was."""
     triggered: float = 0.0
-    """When the trigger of the present attempt arrived."""
+    """When it arrived."""
+    asked: float = 0.0
+    """When RADIUS was asked whom to call, and when it answered."""
+    answered: float = 0.0
     last_failure: LastFailure | None = None
     grant: DialoutGrant | None = field(default=None, repr=False)
     """RADIUS's answer, until the attempt that it starts takes it."""

@@ -161,7 +161,7 @@ def chassis(manager: Manager, now: float) -> ChassisView:
         virtual_router_states=router_states,
         target_states=_target_states(manager, manager.targets.all(), now),
         counters=chassis.counters.as_dict(),
-        budget=manager.services.budget.as_dict(),
+        budget=manager.services.budget.as_dict(now),
         locked_out_lacs=len(manager.services.lacs.locked_out(now)),
         latency=dict(zip(bounds, chassis.latency.counts, strict=True)),
         latency_sum=chassis.latency.total,
@@ -218,6 +218,15 @@ def sessions(manager: Manager, now: float) -> list[SessionView]:
 def calls(manager: Manager) -> list[CallView]:
     """Calls being placed or connected."""
     return [view for session in manager.sessions.values() if (view := _call(session)) is not None]
+
+
+def call_records(
+    manager: Manager, most: int = 100, private_key: bytes | None = None
+) -> list[dict[str, Any]]:
+    """The newest calls that have ended, newest last: why each was made and what became of it.
+    With a key numbers are replaced by keyed hashes (threat T32)."""
+    newest = list(manager.services.records)[-most:]
+    return [record.as_dict(private_key) for record in newest]
 
 
 def _session(manager: Manager, session: Session, now: float) -> SessionView:

@@ -354,7 +354,7 @@ class HostileNetwork(Network):
         assert len(calls) == len(owners), "a call nobody owns, or an owner without a call"
         assert len({owner.destination for owner in owners}) == len(owners), "called twice at once"
         assert all(owner.state in (S.CONNECTING, S.IN_SERVICE) for owner in owners)
-        assert lns.budget.as_dict()["calls_today"] == self.placed, "a call without budget"
+        assert lns.budget.as_dict(self.now)["calls_today"] == self.placed, "a call without budget"
         assert len(self.plane.sessions) <= len(owners)
         for session in manager.sessions.values():
             stay = self.now - session.since

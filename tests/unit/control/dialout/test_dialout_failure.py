@@ -126,12 +126,13 @@ def test_a_tunnel_without_the_secret_it_needs_cannot_be_opened():
 
 def test_a_lac_takes_no_more_calls_than_it_may():
     lacs = Lacs((config.Lac(LAC1, max_sessions=2),), "lns")
-    assert [lacs.acquire(candidate(LAC1)) for _ in range(3)] == [True, True, False]
-    lacs.release(LAC1)
-    assert not lacs.acquire(candidate(LAC1, maximum_sessions=1))
-    assert lacs.acquire(candidate(LAC1))
-    lacs.release(LAC1)
-    lacs.release(LAC1)
+    full = "the LAC has as many calls as it may"
+    assert [lacs.acquire(candidate(LAC1), 0.0) for _ in range(3)] == ["", "", full]
+    lacs.release(LAC1, 0.0)
+    assert lacs.acquire(candidate(LAC1, maximum_sessions=1), 0.0) == full
+    assert lacs.acquire(candidate(LAC1), 0.0) == ""
+    lacs.release(LAC1, 0.0)
+    lacs.release(LAC1, 0.0)
     assert lacs.calls(LAC1) == 0
 
 

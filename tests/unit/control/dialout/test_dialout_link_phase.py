@@ -235,7 +235,7 @@ def test_minutes_run_while_a_call_is_connected():
     bench.pass_time(30)
     bench.closed(1)
     bench.pass_time(30)
-    assert bench.services.budget.as_dict()["minutes_today"] == 0.5
+    assert bench.services.budget.as_dict(bench.now)["minutes_today"] == 0.5
 
 
 def test_events_without_a_call_are_harmless():
