@@ -119,9 +119,33 @@ def parser() -> argparse.ArgumentParser:
         help="also print what loading it into a router that runs RUNNING would do",
     )
     check.add_argument("--json", action="store_true", help="print the errors as JSON")
+    _add_run(commands)
     _add_sim(commands)
     _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
     return top
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the router in the foreground",
+        description="Runs the router on real sockets until SIGTERM or Ctrl-C, then closes every\n"
+        "call and tunnel and waits for what their peers have to say to it; asked\n"
+        "twice, it does not wait. The log goes to standard output, a line each.",
+    )
+    run.add_argument("--config", type=_file, metavar="FILE", required=True)
+    run.add_argument(
+        "--state", type=_file, metavar="DIR", help="where budgets and call records outlive it"
+    )
+    run.add_argument(
+        "--grace",
+        type=_seconds,
+        metavar="SECONDS",
+        default=5.0,
+        help="how long the end may wait for peers; default: %(default)s",
+    )
+    run.add_argument("--json", action="store_true", help="log lines as JSON")
+    _add_verbosity(run)
 
 
 def _add_sim(commands: Any) -> None:

@@ -112,6 +112,21 @@ def check(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def run(arguments: argparse.Namespace) -> int:
+    """`dialout run`."""
+    from control.log import Level
+    from control.runtime import run as running
+
+    level = Level.DEBUG if arguments.verbose else Level.WARNING if arguments.quiet else Level.INFO
+    return running.run(
+        arguments.config,
+        state=arguments.state,
+        grace=arguments.grace,
+        as_json=arguments.json,
+        level=level,
+    )
+
+
 def sim(arguments: argparse.Namespace) -> int:
     """`dialout sim`. Ends by a signal are no errors: that is how a server ends."""
     from control.sim import run as simulators
@@ -278,6 +293,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay,
     "demo": demo,
     "check": check,
+    "run": run,
     "sim": sim,
     "bench": bench,
 }

@@ -82,9 +82,9 @@ class Lns:
 
     @property
     def stopped(self) -> bool:
-        """After `stop`: every peer has heard of it."""
+        """After `stop`: every LAC has heard of it, and every RADIUS server."""
         return all(e.acknowledged for e in self.endpoints.values()) and not any(
-            client.pending for client in self.clients.values()
+            len(client.accounting) for client in self.clients.values()
         )
 
     def reset(self, virtual_router: str, destination: str, now: float) -> int:
@@ -99,6 +99,31 @@ class Lns:
         found = self.manager.delete_session(virtual_router, destination, now)
         self._settle(now)
         return found
+
+    def freeze(
+        self,
+        on: bool,
+        now: float,
+        *,
+        virtual_router: str = "",
+        prefix: str = "",
+        hangup: bool = False,
+    ) -> int:
+        """No new calls of anything, of a virtual router or of one target, or again. Calls stay,
+        unless `hangup`. How many were closed. Raises LocalProtocolError for a name that is not
+        there."""
+        closed = self.manager.freeze(
+            on, now, virtual_router=virtual_router, prefix=prefix, hangup=hangup
+        )
+        self._settle(now)
+        return closed
+
+    def drain(self, lac: str, now: float, *, on: bool = True) -> None:
+        """A LAC gets no new calls, its tunnels are closed behind the last one; or it gets calls
+        again."""
+        for endpoint in self.endpoints.values():
+            endpoint.drain_peer(lac, now, drained=on)
+        self._settle(now)
 
     def on_trigger(self, event: TriggerEvent, now: float) -> None:
         self.manager.on_trigger(event, now)

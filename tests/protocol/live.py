@@ -9,13 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from live_peers import LivePeers
-
 from control.config import Config
 from control.config_file import read_config
 from control.dialout.events import Event, TriggersFlushed
 from control.runtime.process import Process
 from control.sim.host import udp_packet
+from control.sim.serve import Simulators
 
 PATIENCE = 30.0
 """Seconds after which something that should happen at once is taken for lost."""
@@ -23,10 +22,15 @@ HOME, SITE = "192.0.2.10", "198.51.100.7"
 DEMO = Path(__file__).parents[2] / "src/control/sim/demo.toml"
 
 
+def loopback_network() -> str:
+    """The beginning of addresses of 127.0.0.0/8 that nobody else has drawn."""
+    drawn = random.SystemRandom()
+    return f"127.{drawn.randrange(1, 255)}.{drawn.randrange(256)}."
+
+
 def configuration(folder: Path, *changes: tuple[str, str]) -> Config:
     """The demo's, without delays, in a network of its own in 127.0.0.0/8."""
-    drawn = random.SystemRandom()
-    network = f"127.{drawn.randrange(1, 255)}.{drawn.randrange(256)}."
+    network = loopback_network()
     text = DEMO.read_text()
     for old, new in (
         ("10.88.0.", network),
@@ -79,9 +83,9 @@ class Live:
 
 
 @asynccontextmanager
-async def running(config: Config, **options: Any) -> AsyncIterator[tuple[Live, LivePeers]]:
+async def running(config: Config, **options: Any) -> AsyncIterator[tuple[Live, Simulators]]:
     """Peers and a started process; both are gone afterwards, however it ends."""
-    peers = LivePeers(config)
+    peers = Simulators(config.sim)
     live = Live(config, **options)
     try:
         await live.process.start()

@@ -79,7 +79,13 @@ def test_a_command_can_be_typed(command, monkeypatch):
 
 
 def test_there_are_commands():
-    assert {command.split()[1] for command in COMMANDS} == {"replay", "check", "bench"}
+    assert {command.split()[1] for command in COMMANDS} == {
+        "replay",
+        "check",
+        "bench",
+        "sim",
+        "run",
+    }
 
 
 def test_targets_of_make_are_in_the_makefile():

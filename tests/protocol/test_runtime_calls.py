@@ -15,9 +15,8 @@ from control.sim.host import parse_udp
 
 def test_first_packet_dials_and_arrives_and_traffic_flows_both_ways(tmp_path: Path) -> None:
     async def story() -> None:
-        async with running(configuration(tmp_path)) as (live, peers):
+        async with running(configuration(tmp_path)) as (live, _):
             await live.dial()
-            (site,) = peers.network.sites
             back: list[bytes] = []
             await live.until(lambda: back.extend(live.delivered()) or back)
             answer = parse_udp(back[0])
@@ -27,7 +26,6 @@ def test_first_packet_dials_and_arrives_and_traffic_flows_both_ways(tmp_path: Pa
             await live.until(lambda: back.extend(live.delivered()) or len(back) == 51)
             assert [parse_udp(p).payload[:1] for p in back[1:]] == [bytes([n]) for n in range(50)]
             assert live.states() == ["inService"]
-            assert site is not None
 
     asyncio.run(story())
 
@@ -37,7 +35,7 @@ def test_stop_closes_calls_and_tunnels_and_waits_for_their_peers(tmp_path: Path)
         config = configuration(tmp_path)
         async with running(config) as (live, peers):
             await live.dial()
-            lac = peers.network.lac(config.sim.lac[0].address)
+            lac = peers.lacs[0].lac
             assert lac.bank.in_use == 1
             await live.process.stop(30)
             assert lac.bank.in_use == 0

@@ -52,6 +52,7 @@ def placed(data: dict) -> list[tuple[str, str]]:
 
 def test_each_configuration_has_its_test():
     tested = {"bad-line", "demo", "filtered-traffic", "replay-own-traffic", "two-lacs-failover"}
+    tested.add("live")  # test_runtime_command.py
     assert set(CONFIGURATIONS) == {f"{name}.toml" for name in tested}
 
 

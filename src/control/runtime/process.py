@@ -32,6 +32,10 @@ BURSTS = 4
 TRIGGERS = 64
 """Triggers taken before what LACs and peers say has its turn."""
 PUNTS = 256
+SESSIONS = 65536
+"""Room of the data plane, which costs nothing before it is used: max_sessions may be changed."""
+ADDED_TARGETS = 65536
+"""Targets that reloads may add."""
 
 
 class Process:
@@ -54,7 +58,9 @@ class Process:
         self._rng = random.SystemRandom() if rng is None else rng
         self._wall = wall
         self._on_event = on_event
-        self._ports: list[OpenPort] = []
+        self.ports: list[OpenPort] = []
+        """In the order of the configuration, the home side's first."""
+        self._origin = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._more: asyncio.Handle | None = None
@@ -67,19 +73,18 @@ class Process:
         """Opens everything and accepts triggers. Raises ConfigurationError, and ResourceError for
         an address or a port that is not to be had: then nothing stays open."""
         self.loop = asyncio.get_running_loop()
-        self._origin = time.monotonic()
         try:
             self._build()
         except BaseException:
             self._close()
             raise
         self._running = True
-        for port in self._ports:
+        for port in self.ports:
             if port.descriptor is not None:
                 self.loop.add_reader(port.descriptor, self._readable, port)
         self.lns.start(self.now)
         self._settle()
-        for port in self._ports:
+        for port in self.ports:
             if isinstance(port.port, PcapPort):
                 self._play(port)
 
@@ -107,7 +112,7 @@ class Process:
 
     @property
     def now(self) -> float:
-        """Seconds since the start, of the clock of all times of Lns and Engine."""
+        """Seconds since this object was made, of the clock of all times of Lns and Engine."""
         return time.monotonic() - self._origin
 
     @property
@@ -128,11 +133,26 @@ class Process:
         self._settle()
         return found
 
+    async def freeze(
+        self, on: bool, *, virtual_router: str = "", prefix: str = "", hangup: bool = False
+    ) -> int:
+        """See Lns.freeze."""
+        closed = self.lns.freeze(
+            on, self.now, virtual_router=virtual_router, prefix=prefix, hangup=hangup
+        )
+        self._settle()
+        return closed
+
+    async def drain(self, lac: str, *, on: bool = True) -> None:
+        """See Lns.drain."""
+        self.lns.drain(lac, self.now, on=on)
+        self._settle()
+
     # Packets ---------------------------------------------------------------------------------
 
     def port(self, name: str) -> OpenPort:
         """Raises KeyError."""
-        for port in self._ports:
+        for port in self.ports:
             if port.config.name == name:
                 return port
         raise KeyError(name)
@@ -229,18 +249,17 @@ class Process:
 
     def _build(self) -> None:
         config = self.config
-        sessions = config.chassis.max_sessions
         self.engine = Engine(
-            adjacencies=len(config.target) + sessions + 1024,
-            sessions=sessions,
-            trigger_keys=2 * sessions,
+            adjacencies=len(config.target) + SESSIONS + ADDED_TARGETS,
+            sessions=SESSIONS,
+            trigger_keys=2 * SESSIONS,
             seed=self._rng.getrandbits(63),
         )
         tables = build_tables(self.engine, config)
         by_router = {r.name: tables[r.table] for r in config.virtual_router}
         base_ns = round(self._origin * NANOSECONDS)
         for port in open_ports(config, self.engine, by_router, base_ns):
-            self._ports.append(port)
+            self.ports.append(port)
         self._tunnel_nh: dict[str, int] = {}
         self._tunnel_index: dict[str, int] = {}
         self._connect(by_router)
@@ -256,13 +275,13 @@ class Process:
             self._tunnel_index,
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall)
-        self.radius = RadiusSockets(self.loop, self._radius_sources(), self._receive_radius)
+        self.radius = RadiusSockets(self.loop, self._receive_radius)
 
     def _connect(self, by_router: dict[str, int]) -> None:
         """Routes to the ports: networks of the home side, and our own addresses where tunnels
         arrive."""
         with self.engine.transaction() as t:
-            for port in self._ports:
+            for port in self.ports:
                 table = by_router[port.config.virtual_router]
                 nh = t.add_adjacency("ip", port=port.index, mtu=port.config.mtu)
                 if port.config.side == "home":
@@ -285,12 +304,6 @@ class Process:
             raise ConfigurationError(f"port {port.config.name}: {address} {allowed}")
         return [address]
 
-    def _radius_sources(self) -> dict[str, str]:
-        sources: dict[str, str] = {}
-        for router in self.config.virtual_router:
-            sources.setdefault(router.radius, router.local_address)
-        return sources
-
     def _close(self) -> None:
         for handle in (self._timer, self._more):
             if handle is not None:
@@ -298,7 +311,7 @@ class Process:
         self._timer = self._more = None
         if hasattr(self, "radius"):
             self.radius.close()
-        for port in self._ports:
+        for port in self.ports:
             if port.descriptor is not None:
                 self.loop.remove_reader(port.descriptor)
             port.port.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from control.radius.events import RadiusDatagram, SocketAddress
@@ -30,18 +30,15 @@ class Counters:
 
 
 class RadiusSockets:
-    """`sources`: our address by group, empty: the kernel's choice. `receive` gets the group and
-    what came."""
+    """`receive` gets the group and what came."""
 
     def __init__(
         self,
         loop: AbstractEventLoop,
-        sources: Mapping[str, str],
         receive: Callable[[str, RadiusDatagram], None],
     ) -> None:
         self.counters = Counters()
         self._loop = loop
-        self.sources = sources
         self._receive = receive
         self._sockets: dict[Key, socket.socket] = {}
 
@@ -51,7 +48,7 @@ class RadiusSockets:
     def send(self, group: str, datagram: RadiusDatagram) -> None:
         """Never raises and never waits: RADIUS repeats what is lost."""
         try:
-            found = self._socket((group, datagram.server, datagram.socket))
+            found = self._socket((group, datagram.server, datagram.socket), datagram.source)
             try:
                 found.send(datagram.data)
             except ConnectionRefusedError:
@@ -69,16 +66,15 @@ class RadiusSockets:
             made.close()
         self._sockets.clear()
 
-    def _socket(self, key: Key) -> socket.socket:
+    def _socket(self, key: Key, source: str) -> socket.socket:
         found = self._sockets.get(key)
         if found is not None:
             return found
-        group, server, _ = key
+        server = key[1]
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            source = self.sources.get(group, "")
-            if source and (":" in source) == (":" in server[0]):
+            if source:
                 made.bind((source, 0))
             made.connect(server)
             self._loop.add_reader(made.fileno(), self._readable, key)

@@ -1,0 +1,97 @@
+"""`dialout run`: a process in the foreground, from its configuration to the signal that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+import time
+from contextlib import ExitStack
+
+from control.config_file import read_config
+from control.console import printable
+from control.dialout.events import Event
+from control.exit_codes import OK
+from control.log import Level, Log
+from control.runtime.lines import Lines
+from control.runtime.process import Process
+from control.runtime.state import StateDirectory
+
+NO_STATE = "without --state budgets begin anew with every start"
+
+
+def run(path: str, *, state: str | None, grace: float, as_json: bool, level: Level) -> int:
+    """Runs until SIGINT or SIGTERM. Returns the exit code.
+
+    Raises ConfigurationError, ResourceError, OSError.
+    """
+    # A core would hold every secret there is (threat T22).
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with ExitStack() as stack:
+        directory = stack.enter_context(StateDirectory(state)) if state is not None else None
+        lines = Lines(sys.stdout)
+        stack.callback(lines.close)
+        log = Log(lines.write, time.time, as_json=as_json, level=level)
+        stack.callback(log.close)
+        return asyncio.run(_Run(path, directory, grace, log).run())
+
+
+class _Run:
+    def __init__(self, path: str, directory: StateDirectory | None, grace: float, log: Log) -> None:
+        self._path = path
+        self._directory = directory
+        self._grace = grace
+        self._log = log
+        self._end = asyncio.Event()
+        self._config = read_config(path)
+        self._process = Process(self._config, on_event=self._tell)
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_defect)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_end, number)
+        process = self._process
+        await process.start()
+        self._note(Level.NOTICE, "started", self._started())
+        if self._directory is None:
+            self._note(Level.WARNING, "state", NO_STATE)
+        await self._end.wait()
+        stopping = asyncio.create_task(process.stop(self._grace))
+        self._end.clear()
+        again = asyncio.create_task(self._end.wait())
+        await asyncio.wait((stopping, again), return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+        if not stopping.done():
+            # Asked twice: whoever stops us does not want to wait for peers.
+            stopping.cancel()
+        await asyncio.wait((stopping,))
+        heard = "every peer has heard of it" if process.lns.stopped else "not every peer answered"
+        self._note(Level.NOTICE, "stopped", heard)
+        return OK
+
+    def _started(self) -> str:
+        ports = ", ".join(f"{p.config.name} {p.config.url}" for p in self._process.ports)
+        return f"{len(self._config.target)} targets, ports: {ports}"
+
+    def _on_end(self, number: signal.Signals) -> None:
+        self._note(Level.NOTICE, "signal", f"{number.name}: closing calls and tunnels")
+        self._end.set()
+
+    def _tell(self, event: Event) -> None:
+        self._log.event(event, event.time)
+
+    def _note(self, level: Level, what: str, text: str) -> None:
+        self._log.note(level, what, printable(text), self._process.now)
+
+    def _on_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Something raised that should not have: told in one line, and everything else goes on."""
+        error = context.get("exception")
+        where = ""
+        trace = getattr(error, "__traceback__", None)
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            where = f" in {code.co_qualname}, line {trace.tb_lineno}"
+            trace = trace.tb_next
+        self._note(Level.ERROR, "defect", f"{type(error).__name__}{where}")

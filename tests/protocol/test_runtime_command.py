@@ -1,0 +1,184 @@
+"""`dialout run`: what it says, how it ends, and what a second one or a later one finds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from live import configuration, datagram, loopback_network
+from live_command import command, write_capture
+
+from control.sim.serve import Simulators
+
+ROOT = Path(__file__).parents[2]
+SECRETS = ("tunnel-secret", "branch-secret", "lns-secret", "radius-secret")
+
+
+def playing(folder: Path, *times: float) -> Path:
+    """A configuration whose home side sends a packet to the site at each of these seconds."""
+    capture = write_capture(folder / "home.pcap", [(when, datagram()) for when in times])
+    configuration(folder, ('url = "mem:"', f'url = "pcap:{capture}"'))
+    return folder / "live.toml"
+
+
+def test_the_example_dials_as_the_readme_says(tmp_path: Path) -> None:
+    """With addresses of its own: the example's may be in use."""
+
+    async def story() -> None:
+        text = (ROOT / "examples/live.toml").read_text()
+        network = loopback_network()
+        file = tmp_path / "live.toml"
+        file.write_text(
+            text.replace("127.88.0.", network).replace("examples/", f"{ROOT}/examples/")
+        )
+        async with command("sim", "lac", "radius", "--config", file) as sim:
+            await sim.says("radius")
+            async with command("run", "--config", file) as run:
+                await run.says("198.51.100.10: CONNECTING -> IN_SERVICE")
+                await run.says("198.51.100.77: CONNECTING -> IN_SERVICE")
+                assert await run.end() == 0
+            assert await sim.end() == 0
+
+    asyncio.run(story())
+
+
+def simulators(folder: Path) -> Simulators:
+    from control.config_file import read_config
+
+    return Simulators(read_config(folder / "live.toml").sim)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_dials_tells_each_step_and_ends_at_a_signal(tmp_path: Path, number: int) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0, 0.1)
+        peers = simulators(tmp_path)
+        async with command("run", "--config", file, "--state", tmp_path / "state") as run:
+            await run.says("started")
+            await run.says("198.51.100.7: CONNECTING -> IN_SERVICE")
+            assert peers.lacs[0].lac.bank.in_use == 1
+            assert await run.end(number) == 0
+            assert run.has(f"{signal.Signals(number).name}: closing calls and tunnels")
+            assert run.has("every peer has heard of it")
+            assert peers.lacs[0].lac.bank.in_use == 0
+            assert not run.has("without --state")
+        peers.close()
+
+    asyncio.run(story())
+
+
+def test_log_lines_are_json_if_wanted_and_none_shows_a_secret_at_any_level(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        async with command("run", "--config", file, "--json", "--verbose") as run:
+            await run.says("TriggersFlushed")
+            assert await run.end() == 0
+            rows = [json.loads(line) for line in run.lines]
+            assert {"timestamp", "level", "event", "text"} <= set(rows[0])
+            assert [row["event"] for row in rows].count("state") == 1
+            found = [secret for secret in SECRETS if run.has(secret)]
+            assert found == []
+        peers.close()
+
+    asyncio.run(story())
+
+
+def test_without_answers_it_ends_when_its_grace_is_over(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        async with command("run", "--config", file, "--grace", "0.2") as run:
+            await run.says("IN_SERVICE")
+            peers.close()
+            assert await run.end() == 0
+            assert run.has("not every peer answered")
+
+    asyncio.run(story())
+
+
+def test_asked_twice_it_does_not_wait(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        async with command("run", "--config", file, "--grace", "3600") as run:
+            await run.says("IN_SERVICE")
+            peers.close()
+            run.process.send_signal(signal.SIGTERM)
+            await run.says("SIGTERM: closing")
+            assert await run.end() == 0
+
+    asyncio.run(story())
+
+
+def test_second_instance_is_refused_by_state_and_by_port(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 3600)
+        state = tmp_path / "state"
+        async with command("run", "--config", file, "--state", state) as first:
+            await first.says("started")
+            async with command("run", "--config", file, "--state", state) as second:
+                assert await second.exit() == 5
+                who = f"(process {first.process.pid})"
+                assert second.has(f"another dialout uses this state directory {who}")
+            async with command("run", "--config", file) as third:
+                assert await third.exit() == 5
+                assert third.has("Address already in use")
+            assert first.process.returncode is None
+            assert await first.end() == 0
+
+    asyncio.run(story())
+
+
+def test_after_a_kill_the_next_start_dials_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        state = tmp_path / "state"
+        for _ in range(3):
+            async with command("run", "--config", file, "--state", state) as run:
+                await run.says("CONNECTING -> IN_SERVICE")
+                assert await run.end(signal.SIGKILL) == -signal.SIGKILL
+        peers.close()
+
+    asyncio.run(story())
+
+
+def test_state_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 3600)
+        open_to_all = tmp_path / "open"
+        open_to_all.mkdir()
+        open_to_all.chmod(0o777)
+        async with command("run", "--config", file, "--state", open_to_all) as run:
+            assert await run.exit() == 3
+            assert run.has("its mode should be 0700")
+        async with command("run", "--config", file, "--state", tmp_path / "a" / "b") as run:
+            await run.says("started")
+            assert os.stat(tmp_path / "a" / "b").st_mode & 0o777 == 0o700
+            assert await run.end() == 0
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("change", "code", "text"), [
+    (('url = "pcap:', 'url = "udp:[::1'), 3, "udp:ADDRESS"),
+    (('side = "home"', 'side = "nowhere"'), 3, '"home", "tunnel"'),
+    (("home.pcap", "nothing.pcap"), 5, "nothing.pcap: No such file"),
+])  # fmt: skip
+def test_what_is_wrong_at_the_start_is_told_in_a_line(
+    tmp_path: Path, change: tuple[str, str], code: int, text: str
+) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        file.write_text(file.read_text().replace(*change))
+        async with command("run", "--config", file) as run:
+            assert await run.exit() == code
+            assert run.has(text), run.lines
+            assert not run.has("Traceback")
+
+    asyncio.run(story())
