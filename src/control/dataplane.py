@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from control.config import Classifier, VirtualRouter
 from control.l2tp.events import SocketAddress
 from control.unlocked import unlocked
 
@@ -133,3 +134,11 @@ class Dataplane(Protocol):
         ...
 
     def session_counters(self, nh: NextHop) -> SessionCounters: ...
+    def set_table(self, router: VirtualRouter) -> None:
+        """A virtual router came, or its limit of buffered triggers changed. ResourceError: there is
+        no room."""
+        ...
+
+    def set_classifiers(self, classifiers: Sequence[Classifier]) -> None:
+        """There are these from now on. RuleError or ResourceError: nothing has changed."""
+        ...

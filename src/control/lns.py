@@ -12,7 +12,7 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from control import config
+from control import config, reload
 from control.dataplane import Dataplane, NextHop, TriggerEvent
 from control.dialout import snapshot
 from control.dialout.budget import Budget, BudgetStore
@@ -20,12 +20,18 @@ from control.dialout.events import Event
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
 from control.dialout.services import RadiusGroup, Services
+from control.difference import Difference
 from control.l2tp.config import EndpointConfig, TunnelInfo
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import Datagram, SocketAddress
 from control.ppp.link import Link
 from control.radius.client import Client, ClientConfig, ServerConfig
 from control.radius.events import RadiusDatagram
+
+GENERATION = "\n"
+"""Divides a group's name from the number of the client that its change made."""
+RETIRED_PATIENCE = 300.0
+"""Seconds a client has to finish what it began, after its group has changed."""
 
 
 class Lns:
@@ -40,6 +46,13 @@ class Lns:
         wall: Callable[[], float],
         store: BudgetStore | None = None,
     ) -> None:
+        self.config = config
+        """What is in force."""
+        self.dataplane = dataplane
+        self._rng = rng
+        self._retiring: dict[str, float] = {}
+        """Clients of groups that changed, by their key: until when they may finish."""
+        self._generation = 0
         lacs = Lacs(config.lac, config.chassis.name)
         self.endpoints: dict[str, Endpoint] = {}
         """By local address, in the order of the virtual routers."""
@@ -50,7 +63,7 @@ class Lns:
         self.clients = {
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }
-        """By name of the RADIUS group."""
+        """By name of the RADIUS group, and behind GENERATION a number if the group has changed."""
         self.budget = Budget(config.budget, wall, store)
         self.manager = Manager(
             config,
@@ -125,6 +138,49 @@ class Lns:
             endpoint.drain_peer(lac, now, drained=on)
         self._settle(now)
 
+    def reload(self, config: config.Config, now: float, *, dry_run: bool = False) -> Difference:
+        """Puts another configuration in force, or tells what that would do. Sessions that a
+        difference does not concern stay. Raises ConfigurationError for what needs a restart,
+        RuleError or ResourceError for what cannot be: then nothing has changed."""
+        found = reload.plan(self, config)
+        if not dry_run:
+            reload.apply(self, config, found, now)
+            self.config = config
+            self._settle(now)
+        return found
+
+    def set_radius(self, config: config.Config, group: config.Radius, now: float) -> None:
+        """A RADIUS group came or changed: requests under way end with the servers they began
+        with."""
+        services = self.manager.services
+        old = self._retire(group.name, now)
+        self._generation += 1
+        # Its own key, hence its own sockets: answers to the old one's requests still find that.
+        key = f"{group.name}{GENERATION}{self._generation}"
+        settings = _client_config(config, group, services.lacs)
+        first = 0 if old is None else old.last_number
+        self.clients[key] = Client(settings, self._rng, last_number=first)
+        services.radius[group.name] = RadiusGroup(group, self.clients[key])
+
+    def remove_radius(self, name: str, now: float) -> None:
+        """Of a group that no virtual router names."""
+        self._retire(name, now)
+        del self.manager.services.radius[name]
+
+    def _retire(self, name: str, now: float) -> Client | None:
+        """The group's client takes no more requests."""
+        for key, client in self.clients.items():
+            if key.partition(GENERATION)[0] == name and key not in self._retiring:
+                self._retiring[key] = now + RETIRED_PATIENCE
+                return client
+        return None
+
+    def _drop_retired(self, now: float) -> None:
+        for key, until in list(self._retiring.items()):
+            client = self.clients[key]
+            if until <= now or not (client.pending or len(client.accounting)):
+                del self._retiring[key], self.clients[key]
+
     def on_trigger(self, event: TriggerEvent, now: float) -> None:
         self.manager.on_trigger(event, now)
         self._settle(now)
@@ -141,9 +197,11 @@ class Lns:
         self._settle(now)
 
     def receive_radius(self, group: str, datagram: RadiusDatagram, now: float) -> None:
-        """A datagram for a socket of this group's client."""
-        self.clients[group].receive_datagram(datagram, now)
-        self._settle(now)
+        """A datagram for a socket of this group's client; ignored if the client is gone."""
+        client = self.clients.get(group)
+        if client is not None:
+            client.receive_datagram(datagram, now)
+            self._settle(now)
 
     def receive_ppp(self, nh: NextHop, frame: bytes, now: float) -> None:
         """A frame of a session that is no IP packet."""
@@ -220,8 +278,10 @@ class Lns:
                     busy = True
             for group, client in self.clients.items():
                 while (answer := client.next_event()) is not None:
-                    self.manager.on_radius(group, answer, now)
+                    self.manager.on_radius(group.partition(GENERATION)[0], answer, now)
                     busy = True
+        if self._retiring:
+            self._drop_retired(now)
 
 
 def _client_config(config: config.Config, group: config.Radius, lacs: Lacs) -> ClientConfig:

@@ -200,3 +200,9 @@ class ModelDataplane:
         place = next(place for place, entry in self.entries.items() if entry.key == key)
         self.holds = {nh: held for nh, held in self.holds.items() if held != key}
         return self.entries.pop(place).buffer
+
+    def set_table(self, router) -> None:
+        self.routes.setdefault(router.table, {})
+
+    def set_classifiers(self, classifiers) -> None:
+        self.classifiers = tuple(classifiers)

@@ -116,6 +116,8 @@ class Network:
         self.our_name = "lns"
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = count()
+        self._groups: list[str] = []
+        """Those whose requests came, in the order of their ports."""
         self.config = Config(
             chassis=Chassis(**chassis),
             virtual_router=(VirtualRouter("home", 1, radius="r", local_address=LNS),),
@@ -238,13 +240,15 @@ class Network:
                 if lac.silent:
                     continue
                 self._lossy(lambda d=datagram: self._to_lns(d))
-        for _group, request in self.lns.radius_to_send():
-            source = (LNS, 20000 + request.socket)
+        for group, request in self.lns.radius_to_send():
+            if group not in self._groups:
+                self._groups.append(group)
+            source = (LNS, 20000 + 256 * self._groups.index(group) + request.socket)
             self._lossy(lambda d=request, s=source: self._to_radius(d, s))
         for answer in self.radius.datagrams_to_send():
-            socket = answer.destination[1] - 20000
+            index, socket = divmod(answer.destination[1] - 20000, 256)
             reply = RadiusDatagram(answer.data, (RADIUS, 1812), socket)
-            self._lossy(lambda r=reply: self.lns.receive_radius("r", r, self.now))
+            self._lossy(lambda r=reply, g=self._groups[index]: self._from_radius(g, r))
         frames, self.plane.ppp = self.plane.ppp, []
         for spec, frame in frames:
             self._lossy(lambda s=spec, f=frame: self._to_site(s, f))
@@ -257,6 +261,9 @@ class Network:
 
     def _to_radius(self, datagram: RadiusDatagram, source: tuple[str, int]) -> None:
         self.radius.receive_datagram(datagram.data, source, self.now)
+
+    def _from_radius(self, group: str, reply: RadiusDatagram) -> None:
+        self.lns.receive_radius(group, reply, self.now)
 
     def _to_site(self, spec: SessionSpec, frame: bytes) -> None:
         site = self.lacs[spec.peer[0]].sites.get(spec.session)

@@ -63,7 +63,12 @@ EDGES = {
     ),
     "control.ppp": ("control.errors", "control.fsm", "control.ppp", "control.unlocked"),
     "control.radius": ("control.errors", "control.fsm", "control.radius", "control.unlocked"),
-    "control.dataplane": ("control.errors", "control.l2tp.events", "control.unlocked"),
+    "control.dataplane": (
+        "control.config",
+        "control.errors",
+        "control.l2tp.events",
+        "control.unlocked",
+    ),
     "control.rib": ("control.errors", "control.dataplane"),
     "control.dialout": (
         "control.config",

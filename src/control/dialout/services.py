@@ -150,7 +150,7 @@ class Services:
     dataplane: Dataplane
     endpoints: Mapping[str, CallControl]
     """By local address."""
-    radius: Mapping[str, RadiusGroup]
+    radius: dict[str, RadiusGroup]
     """By name of the group."""
     new_link: Callable[[LinkConfig], PppLink]
     budget: Budget

@@ -84,7 +84,8 @@ class Client:
     """See the file's first lines. Every Access-Request ends with exactly one event, unless
     cancelled; accounting has none."""
 
-    def __init__(self, config: ClientConfig, rng: RandomSource) -> None:
+    def __init__(self, config: ClientConfig, rng: RandomSource, *, last_number: int = 0) -> None:
+        """`last_number`: of the requests of a client that this one takes over from."""
         if not config.servers:
             raise LocalProtocolError("a RADIUS group needs a server")
         self.counters = Counters()
@@ -112,7 +113,7 @@ class Client:
         self._accounting_ports = {(s.address, s.accounting_port) for s in config.servers}
         self._answers: dict[int, Callable[[int, Reply], Event]] = {}
         self._events: deque[Event] = deque()
-        self._last_number = 0
+        self.last_number = last_number
 
     def request_dialout(self, request: DialoutRequest, now: float) -> int:
         """Ask whom to call; DialoutGranted, Denied or TimedOut will name the returned number."""
@@ -182,8 +183,8 @@ class Client:
         request: DialoutRequest | SessionRequest,
         now: float,
     ) -> int:
-        self._last_number += 1
-        number = self._last_number
+        self.last_number += 1
+        number = self.last_number
         dialout = isinstance(request, DialoutRequest)
         self._answers[number] = self._dialout_answer if dialout else self._session_answer
         sources = self._sources(request.sources)
