@@ -6,7 +6,6 @@ part is link_phase.py; which session state follows from an outcome is the manage
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -47,6 +46,24 @@ class AttemptEnd:
 class Attempt:
     """Its owner hands in what comes for it and then takes every `next_outcome`."""
 
+    __slots__ = (
+        "_call",
+        "_candidates",
+        "_ended_by",
+        "_expires",
+        "_grant",
+        "_idle",
+        "_idle_check",
+        "_in_service",
+        "_last_failure",
+        "_outcomes",
+        "_phase",
+        "_retry",
+        "_services",
+        "_session",
+        "raise_backoff",
+    )
+
     def __init__(self, services: Services, session: Session, grant: DialoutGrant) -> None:
         self._services = services
         self._session = session
@@ -54,7 +71,7 @@ class Attempt:
         self._candidates: list[TunnelCandidate] = []
         self._call: PlacedCall | None = None
         self._phase: LinkPhase | None = None
-        self._outcomes: deque[AttemptEnd] = deque()
+        self._outcomes: list[AttemptEnd] = []
         self._retry: float | None = None
         self._idle = 0
         """Seconds without traffic, as RADIUS or the profile says; 0: any."""
@@ -102,7 +119,7 @@ class Attempt:
         return self._grant.number
 
     def next_outcome(self) -> AttemptEnd | None:
-        return self._outcomes.popleft() if self._outcomes else None
+        return self._outcomes.pop(0) if self._outcomes else None
 
     # What comes in.
 

@@ -6,7 +6,6 @@ nothing of dial-out: who owns the call, attempt.py for one, reads `next_outcome`
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -57,6 +56,21 @@ class PhaseEnd:
 class LinkPhase:
     """Raises DialoutError from its constructor if data plane or link cannot be had."""
 
+    __slots__ = (
+        "_accm",
+        "_call",
+        "_link",
+        "_outcomes",
+        "_owner",
+        "_requests",
+        "_services",
+        "_spec",
+        "_table",
+        "grant",
+        "network_open",
+        "nh",
+    )
+
     def __init__(
         self,
         services: Services,
@@ -69,7 +83,7 @@ class LinkPhase:
         self._owner = owner
         self._table = owner.router.config.table
         self._call = call
-        self._outcomes: deque[PhaseEnd] = deque()
+        self._outcomes: list[PhaseEnd] = []
         self._requests: dict[tuple[str, int], int] = {}
         self.grant: SessionGrant | None = None
         """What RADIUS said of the peer; None until it did."""
@@ -102,7 +116,7 @@ class LinkPhase:
         return self._call
 
     def next_outcome(self) -> PhaseEnd | None:
-        return self._outcomes.popleft() if self._outcomes else None
+        return self._outcomes.pop(0) if self._outcomes else None
 
     def receive_frame(self, frame: bytes, now: float) -> None:
         self._link.receive_frame(frame, now)
