@@ -29,7 +29,7 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
-SIMULATORS: Final = ("lac", "radius")
+SIMULATORS: Final = ("lac", "cpe", "radius")
 """What `dialout sim` can run."""
 
 MAXIMUM_SECONDS: Final = 31 * 86400
@@ -152,9 +152,13 @@ def _add_sim(commands: Any) -> None:
     sim = commands.add_parser(
         "sim",
         help="run simulated LACs and RADIUS servers for an LNS under test",
-        description="Runs the [[sim.lac]] and [[sim.radius]] of a configuration on real sockets,\n"
-        "with the [[sim.cpe]] behind the LACs' modems, until Ctrl-C or the end of the\n"
-        "duration. Then it prints calls per second, times to set them up and results.",
+        description="Runs parts of the [sim] of a configuration on real sockets, until Ctrl-C or\n"
+        "the end of the duration. Then it prints calls per second, times to set them up\n"
+        "and results.\n\n"
+        "  lac     each [[sim.lac]] on its UDP port, with the [[sim.cpe]] behind its modems\n"
+        "  radius  each [[sim.radius]] on its UDP port\n"
+        "  cpe     each [[sim.cpe]] whose line is a TCP port, there: a connection is a call\n"
+        "          of a LAC's modem, PPP in async HDLC (RFC 1662)",
     )
     sim.add_argument(
         "parts",

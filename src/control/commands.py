@@ -133,8 +133,9 @@ def sim(arguments: argparse.Namespace) -> int:
 
     config = read_config(arguments.config).sim
     for part in arguments.parts:
-        if not getattr(config, part):
-            raise ConfigurationError(f"{arguments.config}: there is no [[sim.{part}]] to run")
+        if not getattr(config, part) or (part == "cpe" and not any(c.line for c in config.cpe)):
+            what = f"[[sim.{part}]]" + (" with a line" if part == "cpe" else "")
+            raise ConfigurationError(f"{arguments.config}: there is no {what} to run")
     told = not arguments.quiet and not arguments.json
     with _opened(arguments.report) as file:
         data = simulators.run(

@@ -76,6 +76,10 @@ class SimCpe:
     """Secret it expects of us."""
     address: str = ""
     """Its own address; empty: the one it is given."""
+    line: str = ""
+    """Where its end of the modem's serial line is: `pty:COMMAND` (a program, such as pppd),
+    `tcp:ADDRESS:PORT`; empty: in the simulator. The keys above and below are not used then, unless
+    `dialout sim cpe` answers at that port."""
     answer: str = "full"
     """Its PPP: `full`, or `fast`, the least that brings up a link, for load tests."""
     echo: bool = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -265,6 +266,33 @@ def udp_address(text: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 0xFFFF):
         raise ValueError(text)
     return str(host), int(port)
+
+
+def serial_line() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:
+            raise Refused
+        kind, _, rest = value.partition(":")
+        if kind == "tcp":
+            host, _, port = rest.rpartition(":")
+            if not (port.isascii() and port.isdecimal() and 0 < int(port[:9]) < 65536):
+                raise Refused
+            try:
+                ipaddress.ip_address(host.strip("[]"))
+            except ValueError:
+                raise Refused from None
+        elif kind == "pty":
+            try:
+                words = shlex.split(rest)
+            except ValueError as error:
+                raise Refused(f"is no command: {error}") from None
+            if not words:
+                raise Refused
+        elif value:
+            raise Refused
+        return value
+
+    return Check('"pty:COMMAND", "tcp:ADDRESS:PORT" or empty', parse)
 
 
 def user_pattern() -> Check:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from control import config as settings
-from control.errors import DecodeError, LocalProtocolError
+from control.errors import ConfigurationError, DecodeError, LocalProtocolError
 from control.l2tp.events import Datagram, SocketAddress
 from control.sim import host, quiet
 from control.sim.batch import Batch
@@ -156,11 +156,14 @@ class SimNetwork:
         to_router: ToRouter,
     ) -> None:
         """`to_router` takes the IP packets that arrive at the router's tunnel port. `seed`
-        overrides the configuration's. Raises LocalProtocolError if two LACs share an address."""
+        overrides the configuration's. Raises LocalProtocolError if two LACs share an address,
+        ConfigurationError for a site whose line leaves virtual time."""
         self.clock = clock
         self.counters = NetworkCounters()
         self._to_router = to_router
         name = f"{config.seed if seed is None else seed}"
+        if any(cpe.line for cpe in config.cpe):
+            raise ConfigurationError("sim.cpe.line: a real line has no place in virtual time")
         self.sites = tuple(
             SimCpe(cpe, clock, random.Random(f"{name}/cpe/{index}/{cpe.number}"))
             for index, cpe in enumerate(config.cpe)

@@ -24,11 +24,13 @@ from control.sim.meter import Meter
 from control.sim.network import UdpService, impairment
 from control.sim.radius import SimRadiusServer
 from control.sim.real_time import RealTime, UdpSocket
+from control.sim.serial_line import Answering, SerialSite
 
 Trace = Callable[[bytes, SocketAddress, SocketAddress], object]
 """Called with each UDP payload that a socket receives or sends, its source and its destination."""
 
-PARTS = ("lac", "radius")
+PARTS = ("lac", "cpe", "radius")
+"""`cpe` are sites that wait for calls at a `tcp:` line; those without one need no mention."""
 
 
 class LacServer:
@@ -196,7 +198,7 @@ class Simulators:
     def __init__(
         self,
         config: settings.Sim,
-        parts: Sequence[str] = PARTS,
+        parts: Sequence[str] = ("lac", "radius"),
         *,
         seed: int | None = None,
         trace: Trace | None = None,
@@ -206,11 +208,17 @@ class Simulators:
         self.lacs: list[LacServer] = []
         self.radius: list[RadiusServer] = []
         name = f"{config.seed if seed is None else seed}"
+        self.answering: list[Answering] = []
+        """Sites that wait for calls at a line of their own."""
         self.sites = tuple(
-            SimCpe(cpe, self.time.clock, random.Random(f"{name}/cpe/{index}/{cpe.number}"))
+            self._site(cpe, f"{name}/cpe/{index}/{cpe.number}", "cpe" in parts)
             for index, cpe in enumerate(config.cpe)
         )
         try:
+            if "cpe" in parts:
+                for site in self.sites:
+                    if isinstance(site, SimCpe) and site.config.line:
+                        self.answering.append(Answering(site, self.time))
             if "lac" in parts:
                 for lac in config.lac:
                     server = LacServer(lac, self.sites, self.time, name, trace=trace)
@@ -222,6 +230,13 @@ class Simulators:
             self.close()
             raise
 
+    def _site(self, config: settings.SimCpe, seed: str, answers: bool) -> SimCpe | SerialSite:
+        """What a LAC's modem reaches. In the process that answers at the line itself, that is the
+        simulated site."""
+        if config.line and not answers:
+            return SerialSite(config, self.time)
+        return SimCpe(config, self.time.clock, random.Random(seed))
+
     def listening(self) -> Iterator[str]:
         """What runs where, a line each."""
         for lac in self.lacs:
@@ -229,6 +244,8 @@ class Simulators:
             yield f"lac {config.host_name} {config.address} port {config.port}"
         for radius in self.radius:
             yield f"radius {radius.address} port {radius.port}"
+        for answering in self.answering:
+            yield f"cpe {answering.site.number} {answering.site.config.line}"
 
     def meter(self) -> Meter:
         """What all LACs measured together."""
@@ -250,10 +267,16 @@ class Simulators:
             lac.close()
         for radius in self.radius:
             radius.close()
+        for answering in self.answering:
+            answering.close()
+        for site in self.sites:
+            if isinstance(site, SerialSite):
+                site.close()
 
     def report(self) -> dict[str, object]:
         return {
             "lac": [server.report() for server in self.lacs],
             "cpe": [site.report() for site in self.sites],
+            "line": [answering.report()["line"] for answering in self.answering],
             "radius": [server.report() for server in self.radius],
         }
