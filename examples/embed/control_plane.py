@@ -85,7 +85,7 @@ class ControlPlane:
         self.lns.start(self.now())
         while not _stop.is_set():
             self.step()
-        self.lns.shutdown(self.now())
+        self.lns.stop(self.now())
         end = self.now() + FAREWELL
         while self.now() < end and any(e.tunnels() for e in self.lns.endpoints.values()):
             self.step()

@@ -60,6 +60,7 @@ def check_references(entries: Entries, report: Report) -> None:
     for group in _groups(entries.get("radius.servers", [])):
         _check_unique(group, ("address", "port"), report)
         _check_accounting_ports(group, report)
+    _check_accounting_ports(entries.get("sim.radius", []), report)
     for section, key, other in _REFERENCES:
         _check_names(entries, section, key, other, report)
     _check_targets_have_radius(entries, report)

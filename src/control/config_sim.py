@@ -114,8 +114,13 @@ class SimRadius:
     """Shared secret, which a [[radius.servers]] of the same address and port may borrow."""
     delay: float = 0.005
     """Seconds to an answer."""
+    faults: tuple[str, ...] = ()
+    """What becomes of answers, by turns: `answer`, `drop`, `reject`, `slow` (5 s later),
+    `wrong-secret`, `unsigned` (no Message-Authenticator), `malformed`; empty: all are good."""
     users: tuple[SimUser, ...] = ()
     """The first that matches answers."""
+    accounting_port: int = 1813
+    """Its UDP port for accounting."""
 
 
 @dataclass(frozen=True, slots=True)

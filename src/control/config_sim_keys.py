@@ -8,10 +8,12 @@ from control import config_sim
 from control.config_section import Section
 from control.config_values import (
     OUTCOMES,
+    RADIUS_FAULTS,
     address,
     boolean,
     call_outcomes,
     called_number,
+    host,
     integer,
     number,
     one_of,
@@ -20,6 +22,7 @@ from control.config_values import (
     some_of,
     text,
     user_pattern,
+    words,
 )
 
 _DAY: Final = 86400
@@ -78,7 +81,13 @@ SIM: Final = Section(
             config_sim.SimRadius,
             secrets={"secret": 255},
             required_secrets=("secret",),
-            keys={"address": address(), "port": _UDP_PORT, "delay": _LINE_DELAY},
+            keys={
+                "address": host(),
+                "port": _UDP_PORT,
+                "accounting_port": _UDP_PORT,
+                "delay": _LINE_DELAY,
+                "faults": words(*RADIUS_FAULTS),
+            },
             children={
                 "users": Section(
                     config_sim.SimUser,

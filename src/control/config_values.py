@@ -25,6 +25,16 @@ OUTCOMES: Final = (
     "silent",
 )
 """What a call may meet at a simulated LAC."""
+RADIUS_FAULTS: Final = (
+    "answer",
+    "drop",
+    "reject",
+    "slow",
+    "wrong-secret",
+    "unsigned",
+    "malformed",
+)
+"""What may become of an answer of a simulated RADIUS server."""
 _OUTCOME: Final = re.compile("|".join(OUTCOMES) + r"|reject:[1-9]\d?(/\d)?", re.ASCII)
 _RD: Final = re.compile(r"([0-9]{1,10}|[0-9.]{7,15}):([0-9]{1,10})", re.ASCII)
 
@@ -112,6 +122,15 @@ def some_of(*words: str) -> Check:
         return tuple(value)
 
     return Check("a list of " + " and ".join(f'"{word}"' for word in words) + ", each once", parse)
+
+
+def words(*known: str) -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or any(item not in known for item in value):
+            raise Refused
+        return tuple(value)
+
+    return Check("a list of " + ", ".join(f'"{word}"' for word in known), parse)
 
 
 def address(*, empty: bool = False) -> Check:

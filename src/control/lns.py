@@ -15,6 +15,7 @@ from typing import Any
 from control import config, reload
 from control.dataplane import Dataplane, NextHop, TriggerEvent
 from control.dialout import snapshot
+from control.dialout.accounting import Accounting
 from control.dialout.budget import Budget, BudgetStore
 from control.dialout.events import Event
 from control.dialout.lacs import Lacs
@@ -76,19 +77,25 @@ class Lns:
                 budget=self.budget,
                 lacs=lacs,
                 boot=f"{rng.getrandbits(32):08X}",
+                wall=wall,
+                random=rng.random,
             ),
         )
+        self.accounting = self.manager.services.accounting
         self.not_local = 0
         """L2TP datagrams for an address that is none of ours; dropped."""
 
     def start(self, now: float) -> None:
         """Installs the dial-out routes; from now on triggers are accepted."""
+        self.accounting.on(now)
         self.manager.start(now)
 
     def stop(self, now: float) -> None:
         """CDN for every call, StopCCN for every tunnel, all routes removed. What is to be sent
         still has to be, and LACs may ask for it again for a while."""
+        self.accounting.leaving = True
         self.manager.shutdown(now)
+        self.accounting.off(now)
         for endpoint in self.endpoints.values():
             endpoint.shutdown(now)
         self._settle(now)
@@ -216,11 +223,14 @@ class Lns:
         # Answers that are due now go before the timers that would give them up.
         self._settle(now)
         self.manager.handle_timer(now)
+        self.accounting.handle_timer(now)
         self._settle(now)
 
     def get_timer(self) -> float | None:
         earliest = self.manager.get_timer()
-        parts: Iterable[Endpoint | Client] = chain(self.endpoints.values(), self.clients.values())
+        parts: Iterable[Endpoint | Client | Accounting] = chain(
+            self.endpoints.values(), self.clients.values(), (self.accounting,)
+        )
         for part in parts:
             when = part.get_timer()
             if when is not None and (earliest is None or when < earliest):

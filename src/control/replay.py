@@ -153,7 +153,9 @@ class Replay:
         self.network = SimNetwork(config.sim, self.clock, self.seed, to_router=self._from_network)
         for index, server in enumerate(config.sim.radius):
             rng = random.Random(f"{self.seed}/radius/{index}")
-            self.network.attach(server.address, server.port, SimRadiusServer(server, rng))
+            sim = SimRadiusServer(server, rng)
+            self.network.attach(server.address, server.port, sim)
+            self.network.attach(server.address, server.accounting_port, sim.for_accounting())
         start = (self.home.first_ns or 0) / NANOSECONDS
         self.lns = Lns(
             config,
@@ -337,7 +339,8 @@ class Replay:
             self._settle()
 
     def _send_radius(self, group: str, datagram: RadiusDatagram) -> None:
-        source = (self._radius_address(group), RADIUS_SOURCE_PORT + datagram.socket)
+        address = datagram.source or self._radius_address(group)
+        source = (address, RADIUS_SOURCE_PORT + datagram.socket)
         if source not in self._bound:
             self._bound.add(source)
 

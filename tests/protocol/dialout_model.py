@@ -41,6 +41,8 @@ class ModelDataplane:
         self.discarded: list[str] = []
         self.ppp: list[tuple[SessionSpec, bytes]] = []
         self.activity: dict[NextHop, float] = {}
+        self.traffic: dict[NextHop, tuple[int, int, int, int]] = {}
+        """Packets and octets in, packets and octets out."""
         self.now = 0.0
         self.buffer_limit = buffer_limit
         self.no_room = False
@@ -139,7 +141,8 @@ class ModelDataplane:
         self.ppp.append((self.sessions[nh], frame))
 
     def session_counters(self, nh: NextHop) -> SessionCounters:
-        return SessionCounters(0, 0, 0, 0, self.activity.get(nh, 0.0))
+        assert nh in self.sessions, "the adjacency is gone, and its counters with it"
+        return SessionCounters(*self.traffic.get(nh, (0, 0, 0, 0)), self.activity.get(nh, 0.0))
 
     # Transaction.
 

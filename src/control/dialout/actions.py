@@ -227,6 +227,7 @@ class Actions:
             session_id=services.acct_session_id(session),
             password_mode=group.config.password_mode,
             password=group.config.password,
+            sources=(router.local_address, ""),
         )
         session.asked = now
         session.counters.add(C.AUTH_REQUESTS)
@@ -251,7 +252,12 @@ class Actions:
         assert grant is not None
         session.counters.add(C.DIALOUTS_REQUESTED)
         session.profile = session.target.profile
-        session.attempt = Attempt(self._services, session, grant)
+        session.attempt = Attempt(
+            self._services,
+            session,
+            grant,
+            lambda when: self._step(session, SessionEvent.RESET, when, "disconnected by RADIUS"),
+        )
         session.attempt.start(now)
 
     def _close_call(self, session: Session, now: float) -> None:

@@ -6,6 +6,7 @@ part is link_phase.py; which session state follows from an outcome is the manage
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -13,16 +14,21 @@ from control.dataplane import NextHop
 from control.dialout import failure as failures
 from control.dialout.events import CallAnswered, CallFailed
 from control.dialout.failure import LastFailure, Verdict
+from control.dialout.in_service import CallFacts, InService
 from control.dialout.link_owner import OwnName
 from control.dialout.link_phase import LinkPhase, PhaseEnd, PhaseOutcome
 from control.dialout.placed_call import PlacedCall, place
 from control.dialout.services import Services
 from control.dialout.session import Session
+from control.dialout.terminate_cause import TerminateCause, of_stage
 from control.errors import DialoutError
 from control.l2tp import events as l2tp
 from control.l2tp.avp_value import DisconnectCause
 from control.radius.events import DialoutGrant, SessionGrant, TunnelCandidate
 from control.unlocked import unlocked
+
+_BY_PEOPLE = TerminateCause.ADMIN_RESET
+_LIMITS = {"idle": "idle", "session": "session time is over"}
 
 
 class Outcome(Enum):
@@ -49,23 +55,30 @@ class Attempt:
     __slots__ = (
         "_call",
         "_candidates",
+        "_disconnect",
         "_ended_by",
-        "_expires",
         "_grant",
-        "_idle",
-        "_idle_check",
         "_in_service",
         "_last_failure",
         "_outcomes",
         "_phase",
         "_retry",
+        "_service",
         "_services",
         "_session",
         "raise_backoff",
     )
 
-    def __init__(self, services: Services, session: Session, grant: DialoutGrant) -> None:
+    def __init__(
+        self,
+        services: Services,
+        session: Session,
+        grant: DialoutGrant,
+        disconnect: Callable[[float], None] | None = None,
+    ) -> None:
+        """`disconnect` resets the session: what a Disconnect-Request of RADIUS does."""
         self._services = services
+        self._disconnect = disconnect
         self._session = session
         self._grant = grant
         self._candidates: list[TunnelCandidate] = []
@@ -73,14 +86,11 @@ class Attempt:
         self._phase: LinkPhase | None = None
         self._outcomes: list[AttemptEnd] = []
         self._retry: float | None = None
-        self._idle = 0
-        """Seconds without traffic, as RADIUS or the profile says; 0: any."""
-        self._expires: float | None = None
-        self._idle_check: float | None = None
         self._last_failure: LastFailure | None = None
         self._in_service: float | None = None
         self._ended_by: LastFailure | None = None
         """What the latest outcome was for."""
+        self._service: InService | None = None
         self.raise_backoff = False
         """A LAC said that calling again soon is of no use."""
 
@@ -156,6 +166,7 @@ class Attempt:
         if call is None:
             return
         what = failures.from_l2tp(failure, call.lac, now)
+        self._leave_service(of_stage(what.stage), now)
         if self._phase is not None:
             self._phase.close(now, "", carrier=False)
             self._phase = None
@@ -193,22 +204,23 @@ class Attempt:
                 self._follow(now)
         if self._retry is not None and self._retry <= now:
             self._try_next(now)
-        if self._expires is not None and self._expires <= now:
-            self._expires = None
-            self._end(Outcome.EXPIRED, LastFailure(now, "local", "session time is over", self.lac))
-        if self._idle_check is not None and self._idle_check <= now:
-            self._check_idle(now)
+        limit = self._service.handle_timer(now) if self._service is not None else ""
+        if limit:
+            self._end(Outcome.EXPIRED, LastFailure(now, limit, _LIMITS[limit], self.lac))
 
     def get_timer(self) -> float | None:
         phase = self._phase.get_timer() if self._phase is not None else None
-        times = (phase, self._retry, self._expires, self._idle_check)
+        service = self._service.get_timer() if self._service is not None else None
+        times = (phase, self._retry, service)
         return min((when for when in times if when is not None), default=None)
 
     def close(self, now: float, reason: str, cause: DisconnectCause | None = None) -> None:
         """Ends link and call, if there still is one, and forgets everything. The LAC is told
         reason and cause."""
         self._outcomes.clear()
-        self._retry = self._expires = self._idle_check = None
+        self._retry = None
+        ended_by = self._ended_by
+        self._leave_service(of_stage(ended_by.stage) if ended_by else _BY_PEOPLE, now)
         if self._phase is not None:
             self._phase.close(now, reason, carrier=self._call is not None)
             self._phase = None
@@ -277,9 +289,9 @@ class Attempt:
 
     def _on_phase(self, end: PhaseEnd, now: float) -> None:
         if end.outcome is PhaseOutcome.VERIFIED:
-            if self._in_service is None:
+            if self._in_service is None and self._phase is not None:
                 self._in_service = now
-                self._start_limits(now)
+                self._enter_service(self._phase, now)
             self._end(Outcome.VERIFIED)
             return
         what = LastFailure(now, end.stage, end.reason, self.lac)
@@ -293,27 +305,23 @@ class Attempt:
         grant = self._grant
         return OwnName(grant.ppp_username, grant.ppp_password, grant.answer_protocols)
 
-    def _start_limits(self, now: float) -> None:
-        profile = self._session.profile
-        grant = (self._phase.grant if self._phase is not None else None) or SessionGrant()
-        idle, session = grant.idle_timeout, grant.session_timeout
-        self._idle = profile.idle_timeout if idle is None else idle
-        limit = profile.session_timeout if session is None else session
-        self._expires = now + limit if limit else None
-        self._idle_check = now + self._idle if self._idle else None
+    def _enter_service(self, phase: LinkPhase, now: float) -> None:
+        services, session, call = self._services, self._session, self._call
+        assert call is not None
+        candidate = call.candidate
+        facts = CallFacts(
+            candidate.client_auth_id or services.chassis.name,
+            candidate.server_auth_id,
+            candidate.assignment_id,
+            called_number=self._grant.number,
+            multi_session_id=f"{services.boot}-{session.number:X}",
+        )
+        self._service = InService(services, session, phase, facts, self._disconnect, now)
 
-    def _check_idle(self, now: float) -> None:
-        assert self._in_service is not None
-        nh = self.nh
-        self._idle_check = None
-        if nh is None:
-            return
-        seen = self._services.dataplane.session_counters(nh).last_activity
-        due = max(seen, self._in_service) + self._idle
-        if due > now:
-            self._idle_check = due
-            return
-        self._end(Outcome.EXPIRED, LastFailure(now, "local", "idle", self.lac))
+    def _leave_service(self, cause: TerminateCause, now: float) -> None:
+        if self._service is not None:
+            self._service.stop(cause, now)
+            self._service = None
 
     def _end(self, outcome: Outcome, failure: LastFailure | None = None) -> None:
         self._ended_by = failure

@@ -69,6 +69,8 @@ class LinkPhase:
         "grant",
         "network_open",
         "nh",
+        "peer_address",
+        "user_name",
     )
 
     def __init__(
@@ -90,6 +92,10 @@ class LinkPhase:
         self._accm = DEFAULT_ACCM
         self.network_open = False
         """The access routes are in the FIB."""
+        self.user_name = ""
+        """As the peer has proved; empty: it has not."""
+        self.peer_address = ""
+        """As agreed by IPCP."""
         self._link = services.new_link(self._link_config(own_name))
         profile = owner.profile
         self._spec = SessionSpec(
@@ -142,6 +148,13 @@ class LinkPhase:
         if number is not None:
             self._link.authentication_result(number, False, now)
             self._pump(now)
+
+    def set_filter(self, classifier: str) -> None:
+        """Another classifier for the session's packets, as a CoA-Request wants. Raises DialoutError
+        if there is none of this name; then nothing has changed."""
+        with self._services.dataplane.transaction() as transaction:
+            transaction.set_filter(self.nh, classifier, both_ways=True)
+        self.grant = replace(self.grant or SessionGrant(), filter_id=classifier)
 
     def handle_timer(self, now: float) -> None:
         self._link.handle_timer(now)
@@ -204,11 +217,13 @@ class LinkPhase:
             case ppp.AuthenticationRequested():
                 self._ask_radius(event, now)
             case ppp.PeerAuthenticated():
+                self.user_name = event.username
                 self._progress(now, "peer authenticated", event.username)
             case ppp.AuthenticatedToPeer():
                 self._progress(now, "authenticated to peer", event.protocol)
             case ppp.NetworkOpened():
                 self._progress(now, "ipcp", f"{event.local_address} - {event.peer_address}")
+                self.peer_address = event.peer_address
                 self._install(event.peer_address, now)
             case ppp.NetworkClosed():
                 # The peer renegotiates. Until it has proved itself again it gets no packets.
@@ -251,6 +266,7 @@ class LinkPhase:
             chap_identifier=event.chap_identifier,
             chap_challenge=event.chap_challenge,
             chap_response=event.chap_response,
+            sources=(owner.router.config.local_address, ""),
         )
         number = services.radius[group].client.request_session(request, now)
         self._requests[group, number] = event.request

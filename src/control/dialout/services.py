@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from control import config
 from control.dataplane import Dataplane, NextHop
+from control.dialout.accounting import Accounting
 from control.dialout.budget import Budget
 from control.dialout.call_record import CallRecords
 from control.dialout.events import Event
@@ -22,6 +23,7 @@ from control.l2tp import events as l2tp
 from control.l2tp.avp_value import DisconnectCause
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
+from control.radius.accounting import AccountingRequest
 from control.radius.requests import DialoutRequest, SessionRequest
 
 TIMELINE = 65536
@@ -69,6 +71,7 @@ class RadiusClient(Protocol):
     def request_dialout(self, request: DialoutRequest, now: float) -> int: ...
     def request_session(self, request: SessionRequest, now: float) -> int: ...
     def cancel(self, request: int) -> None: ...
+    def account(self, request: AccountingRequest, now: float) -> None: ...
 
 
 class PppLink(Protocol):
@@ -157,6 +160,10 @@ class Services:
     lacs: Lacs
     boot: str
     """Differs between two starts of the process: makes Acct-Session-Id unique."""
+    wall: Callable[[], float] = lambda: 0.0
+    """Seconds since 1970, UTC: what accounting records are stamped with."""
+    random: Callable[[], float] = lambda: 0.5
+    """From 0 to 1: spreads what all calls do regularly."""
     timeline: Timeline = field(default_factory=Timeline)
     records: CallRecords = field(default_factory=CallRecords)
     calls: Directory[tuple[str, int], Session] = field(default_factory=Directory)
@@ -166,6 +173,10 @@ class Services:
     adjacencies: Directory[NextHop, LinkOwner] = field(default_factory=Directory)
     attempts: int = 0
     """Attempts so far, incoming calls among them."""
+    accounting: Accounting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.accounting = Accounting(self.radius, self.dataplane, self.boot, self.wall, self.random)
 
     def next_attempt(self) -> int:
         """A number for an owner's attempt that no other has."""

@@ -93,6 +93,10 @@ class SessionGrant:
     session_timeout: int | None = None
     reply_message: str = ""
     state_class: tuple[bytes, ...] = ()
+    acct_interim_interval: int | None = None
+    """Seconds (RFC 2869 5.16)."""
+    framed_pool: str = ""
+    """Framed-Pool, or 26-2: the name of a local address pool."""
     ignored: tuple[str, ...] = ()
     """One sentence for each attribute that could not be used."""
 

@@ -55,6 +55,9 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
         idle_timeout=_integer(values, "Idle-Timeout"),
         session_timeout=_integer(values, "Session-Timeout"),
         reply_message=reply_message(reply),
+        acct_interim_interval=_integer(values, "Acct-Interim-Interval"),
+        framed_pool=_first_text(values, "Framed-Pool")
+        or _first_text(values, "ERX-Address-Pool-Name"),
         state_class=tuple(v for v in values.get("Class", ()) if isinstance(v, bytes)),
         ignored=tuple(ignored),
     )

@@ -174,7 +174,7 @@ class UdpServer:
 
 
 class RadiusServer(UdpServer):
-    """One simulated RADIUS server on its UDP socket."""
+    """One simulated RADIUS server on its UDP sockets, for authentication and for accounting."""
 
     def __init__(
         self,
@@ -187,6 +187,18 @@ class RadiusServer(UdpServer):
         """Opens its socket. Raises OSError."""
         self.server = SimRadiusServer(config, random.Random(f"{seed}/radius/{config.address}"))
         super().__init__(self.server, config.address, config.port, time, trace=trace)
+        accounting = self.server.for_accounting()
+        try:
+            self.accounting = UdpServer(
+                accounting, config.address, config.accounting_port, time, trace=trace
+            )
+        except OSError:
+            super().close()
+            raise
+
+    def close(self) -> None:
+        self.accounting.close()
+        super().close()
 
     def report(self) -> dict[str, object]:
         return {**super().report(), **asdict(self.server.counters)}

@@ -82,8 +82,12 @@ class FakeRadius:
     dialout: list = field(default_factory=list)
     session: list = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
+    accounted: list = field(default_factory=list)
     number: int = 0
     refuse: bool = False
+
+    def account(self, request, now) -> None:
+        self.accounted.append((request.status.name, dict(request.rows)))
 
     def request_dialout(self, request, now) -> int:
         if self.refuse:
@@ -155,6 +159,8 @@ def configuration(
     budget: Budget = LOOSE,
     profile: Profile | None = None,
     lac: tuple[Lac, ...] = (),
+    accounting: bool = False,
+    interim: int = 0,
     **chassis,
 ) -> Config:
     return Config(
@@ -166,7 +172,14 @@ def configuration(
         target=targets or (Target("10.1.0.0/16", "home", "example.org", "p"),),
         profile=(profile or Profile("p"),),
         lac=lac,
-        radius=(Radius("r", (RadiusServer("10.8.0.1"),)),),
+        radius=(
+            Radius(
+                "r",
+                (RadiusServer("10.8.0.1"),),
+                accounting=accounting,
+                interim_interval=interim,
+            ),
+        ),
         budget=budget,
     )
 
@@ -189,6 +202,7 @@ class Bench:
             budget=budget.Budget(self.config.budget, lambda: self.wall),
             lacs=lacs.Lacs(self.config.lac, self.config.chassis.name),
             boot="B",
+            wall=lambda: self.wall,
         )
         self.manager = Manager(self.config, self.services)
         if start:

@@ -8,7 +8,8 @@ import random
 import pytest
 
 from control.config import SimRadius, SimUser
-from control.radius import codec
+from control.radius import accounting, codec, signed
+from control.radius.accounting import AccountingRequest
 from control.radius.client import Client, ClientConfig, ServerConfig
 from control.radius.events import Denied, DialoutGranted, RadiusDatagram, SessionGranted
 from control.radius.requests import DialoutRequest, SessionRequest
@@ -210,3 +211,93 @@ def test_same_seed_gives_the_same_octets():
         return sim.datagrams_to_send()[0].data
 
     assert octets() == octets()
+
+
+# Accounting, Status-Server, faults, and requests of the server's own.
+
+
+def told(sim: SimRadiusServer, c: Client, request: AccountingRequest) -> None:
+    c.account(request, 0.0)
+    for datagram in c.datagrams_to_send():
+        sim.receive_datagram(datagram.data, SOURCE, 0.0)
+    sim.handle_timer(1.0)
+    for reply in sim.datagrams_to_send():
+        accounting = ("192.0.2.2", 1813)
+        c.receive_datagram(RadiusDatagram(reply.data, accounting, datagram.socket), 1.0)
+
+
+def test_accounting_is_kept_once_and_answered():
+    sim, c = server(), client()
+    facts = accounting.SessionFacts("A1", "site", called_number="4930")
+    told(sim.for_accounting(), c, accounting.start(facts, 1000, ("", "")))
+    (record,) = sim.records
+    assert (record.status, record.session_id) == (1, "A1")
+    assert (record.values["User-Name"], record.values["Called-Station-Id"]) == ("site", "4930")
+    assert (len(c.accounting), sim.counters.accounted) == (0, 1)
+
+
+def test_accounting_with_a_wrong_secret_is_neither_kept_nor_answered():
+    sim, c = server(), client(b"wrong")
+    told(sim, c, accounting.on_off(accounting.Status.ON, "B", 1))
+    assert (len(sim.records), sim.counters.dropped, len(c.accounting)) == (0, 1, 1)
+
+
+FAULTS = {
+    "drop": ("unknown", 0),
+    "reject": ("accepted", 1),
+    "wrong-secret": ("forged", 1),
+    "unsigned": ("unsigned", 1),
+    "malformed": ("malformed", 1),
+}
+
+
+@pytest.mark.parametrize(("fault", "counter", "count"), [(f, *c) for f, c in FAULTS.items()])
+def test_answer_is_spoiled_when_it_is_its_turn(fault, counter, count):
+    sim = server(SimUser("*"), faults=(fault, "answer"))
+    c = client()
+    first = exchange(sim, c, SessionRequest("cpe", "1", password=b"pw"))
+    assert isinstance(first, Denied) if fault == "reject" else first is None
+    assert getattr(c.counters, counter) == count
+    second = exchange(sim, c, SessionRequest("cpe", "1", password=b"pw"))
+    assert isinstance(second, SessionGranted)
+    assert sim.counters.faults == 1
+
+
+def test_slow_answer_comes_later_and_behind_others():
+    sim, c = server(SimUser("*"), faults=("slow", "answer")), client()
+    for _ in range(2):
+        c.request_session(SessionRequest("cpe", "1", password=b"pw"), 0.0)
+    slow, fast = c.datagrams_to_send()
+    for datagram in (slow, fast):
+        sim.receive_datagram(datagram.data, SOURCE, 0.0)
+    sim.handle_timer(1.0)
+    assert [d.data[1] for d in sim.datagrams_to_send()] == [fast.data[1]]
+    sim.handle_timer(6.0)
+    assert [d.data[1] for d in sim.datagrams_to_send()] == [slow.data[1]]
+
+
+def test_status_server_is_answered_and_a_forged_one_is_not():
+    sim = server()
+    good = signed.status_server(7, b"a" * 16, SECRET, b"")
+    for data in (good, signed.status_server(7, b"a" * 16, b"wrong", b"")):
+        sim.receive_datagram(data, SOURCE, 0.0)
+    sim.handle_timer(1.0)
+    (answer,) = sim.datagrams_to_send()
+    assert answer.data[0] == codec.ACCESS_ACCEPT
+    assert signed.reply_is_genuine(answer.data, 7, b"a" * 16, SECRET)
+    assert signed.is_signed(answer.data)
+    assert (sim.counters.probed, sim.counters.dropped) == (1, 1)
+
+
+def test_server_sends_coa_and_disconnect_and_hears_what_becomes_of_them():
+    sim = server()
+    lns = ("192.0.2.1", 3799)
+    asked = sim.request_authorization(40, (("Acct-Session-Id", "A1"),), lns)
+    assert sim.datagrams_to_send() == [SimDatagram(asked, lns)]
+    assert signed.request_is_genuine(asked, SECRET)
+    assert signed.signature_is_right(asked, bytes(16), SECRET)
+    cause = signed.encode_attributes((("Error-Cause", 503),))
+    for secret in (b"wrong", SECRET):
+        data = signed.seal_reply(42, asked[1], asked[4:20], secret, cause, signed=True)
+        sim.receive_datagram(data, lns, 0.0)
+    assert (sim.authorization_answers, sim.counters.dropped) == ([(42, 503)], 1)

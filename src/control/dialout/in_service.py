@@ -1,0 +1,106 @@
+"""A call in service, dial-out or incoming: its limits and its accounting, from verified routes to
+the end of the call (specification 1.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from control.dialout.accounting import AccountedSession
+from control.dialout.limits import Limits
+from control.dialout.link_owner import LinkOwner
+from control.dialout.link_phase import LinkPhase
+from control.dialout.services import Services
+from control.dialout.terminate_cause import TerminateCause
+from control.radius.accounting import SessionFacts, TunnelFacts
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What accounting tells of the call itself."""
+
+    client_auth_id: str = ""
+    """Our Host Name toward the LAC."""
+    server_auth_id: str = ""
+    assignment_id: str = ""
+    called_number: str = ""
+    calling_number: str = ""
+    multi_session_id: str = ""
+    """The same for all calls that belong together."""
+
+
+class InService:
+    """Its owner ends the call when `handle_timer` names a limit, and calls `stop` before anything
+    of the call is taken down."""
+
+    __slots__ = ("_limits", "_services", "_session")
+
+    def __init__(
+        self,
+        services: Services,
+        owner: LinkOwner,
+        phase: LinkPhase,
+        call: CallFacts,
+        disconnect: Callable[[float], None] | None,
+        now: float,
+    ) -> None:
+        """`disconnect` ends the call as an administrator would."""
+        grant = phase.grant
+        self._services = services
+        self._limits = Limits(owner.profile, grant, phase, services.dataplane, now)
+        router = owner.router.config
+        self._session = AccountedSession(
+            group=router.radius,
+            facts=_facts(services.acct_session_id(owner), phase, call),
+            nh=phase.nh,
+            sources=(router.local_address, ""),
+            interim=grant.acct_interim_interval if grant is not None else None,
+            limits=self._limits,
+            disconnect=disconnect,
+        )
+        services.accounting.start(self._session, now)
+
+    def handle_timer(self, now: float) -> str:
+        """The limit that is reached, `idle` or `session`; empty if none is."""
+        return self._limits.handle_timer(now)
+
+    def get_timer(self) -> float | None:
+        return self._limits.get_timer()
+
+    def stop(self, cause: TerminateCause, now: float) -> None:
+        """The call ends, and why. A second time changes nothing."""
+        self._services.accounting.stop(self._session.session_id, cause, now)
+
+
+def _facts(session_id: str, phase: LinkPhase, call: CallFacts) -> SessionFacts:
+    grant, connected = phase.grant, phase.call
+    place = f"{connected.tunnel}.{connected.session}"
+    return SessionFacts(
+        session_id,
+        phase.user_name,
+        multi_session_id=call.multi_session_id,
+        authenticated=grant is not None,
+        framed_address=phase.peer_address,
+        framed_netmask=grant.framed_netmask if grant is not None else "",
+        framed_routes=_routes(phase),
+        filter_id=grant.filter_id if grant is not None else "",
+        state_class=grant.state_class if grant is not None else (),
+        called_number=call.called_number,
+        calling_number=call.calling_number,
+        nas_port=connected.tunnel << 16 | connected.session,
+        nas_port_id=f"l2tp {place}",
+        connect_info=str(connected.connect_speed) if connected.connect_speed else "",
+        tunnel=TunnelFacts(
+            connected.local[0],
+            connected.peer[0],
+            call.client_auth_id,
+            call.server_auth_id,
+            call.assignment_id,
+            place,
+        ),
+    )
+
+
+def _routes(phase: LinkPhase) -> tuple[str, ...]:
+    routes = phase.grant.framed_routes if phase.grant is not None else ()
+    return tuple(f"{route.prefix} 0.0.0.0 {route.metric}" for route in routes)
