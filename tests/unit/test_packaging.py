@@ -64,3 +64,14 @@ def test_nothing_generated_is_distributed():
     patterns = [pattern for patterns in PACKAGE_DATA.values() for pattern in patterns]
     assert not any(fnmatch.fnmatchcase(f"x{end}", p) for p in patterns for end in (".c", ".so"))
     assert PROJECT["tool"]["setuptools"]["include-package-data"] is False
+
+
+def test_what_runs_needs_four_packages_and_each_is_used():
+    from test_source import THIRD_PARTY
+
+    needed = {requirement.partition(">")[0] for requirement in PROJECT["project"]["dependencies"]}
+    assert needed == {"cffi", "numpy", "pyrad", "pytricia"}
+    assert needed <= set(THIRD_PARTY)
+    extras = PROJECT["project"]["optional-dependencies"]
+    for requirements in (PROJECT["project"]["dependencies"], *extras.values()):
+        assert all(">=" in each for each in requirements), "the oldest that is known to be safe"
