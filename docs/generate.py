@@ -19,6 +19,7 @@ from control.config_keys import ROOT as SECTIONS
 from control.config_section import Section
 from control.dialout.counters import ROWS
 from control.dialout.failure import RESULT_TEXTS, RESULT_VERDICTS
+from control.dialout.lac_state import LAC
 from control.dialout.levels import CHASSIS, TARGET, VIRTUAL_ROUTER
 from control.dialout.session_table import SESSION_TABLE
 from control.fsm import Table
@@ -41,6 +42,7 @@ TABLES: dict[str, Table] = {
     "chassis": CHASSIS,
     "virtual-router": VIRTUAL_ROUTER,
     "dial-out-target": TARGET,
+    "lac": LAC,
     "dial-out-session": SESSION_TABLE,
     "l2tp-tunnel": TUNNEL,
     "lns-call": LNS_CALL,

@@ -29,6 +29,9 @@ class Chassis:
     """Seconds a session without a call is kept; 0 deletes it at once."""
     fail_fast: bool = True
     """Leave connecting as soon as every LAC has failed, not when the timer ends."""
+    lac_selection: str = "round-robin"
+    """How LACs of equal preference share calls: `round-robin`, or `weighted` by max_sessions and
+    Tunnel-Maximum-Sessions."""
     flush_delay: int = 100
     """Milliseconds between the route's commit and the flush of buffered triggers."""
     tunnel_idle: float = 60.0
@@ -164,7 +167,9 @@ class Lac:
     incoming_profile: str = ""
     """How PPP is built on them."""
     lockout: float = 60.0
-    """Seconds a LAC is not tried after it did not answer."""
+    """Seconds a LAC is tried only as the last one after it did not answer."""
+    lockout_test: bool = True
+    """After the lockout one call at a time tries it, until it has answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ ROOT: Final = Section(
                 "connecting_timer": integer(30, 3600),
                 "dormant_timer": integer(0, 3600),
                 "fail_fast": boolean(),
+                "lac_selection": one_of("round-robin", "weighted"),
                 "flush_delay": integer(0, 1000),
                 "tunnel_idle": number(1, _DAY),
                 "destruct_timeout": integer(10, 3600),
@@ -127,6 +128,7 @@ ROOT: Final = Section(
                 "incoming_router": text(0, _NAME),
                 "incoming_profile": text(0, _NAME),
                 "lockout": number(0, 3600),
+                "lockout_test": boolean(),
             },
         ),
         "radius": Section(

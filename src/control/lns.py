@@ -54,7 +54,9 @@ class Lns:
         self._retiring: dict[str, float] = {}
         """Clients of groups that changed, by their key: until when they may finish."""
         self._generation = 0
-        lacs = Lacs(config.lac, config.chassis.name)
+        lacs = Lacs(
+            config.lac, config.chassis.name, weighted=config.chassis.lac_selection == "weighted"
+        )
         self.endpoints: dict[str, Endpoint] = {}
         """By local address, in the order of the virtual routers."""
         for router in config.virtual_router:
@@ -273,6 +275,9 @@ class Lns:
 
     def call_records(self, most: int = 100) -> list[dict[str, Any]]:
         return snapshot.call_records(self.manager, most)
+
+    def lacs(self, now: float) -> list[snapshot.LacView]:
+        return snapshot.lacs(self.manager, now)
 
     def tunnels(self) -> list[TunnelInfo]:
         return [info for endpoint in self.endpoints.values() for info in endpoint.tunnels()]

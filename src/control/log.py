@@ -54,6 +54,7 @@ LEVELS: Final[Mapping[type, Level]] = {
     events.ChassisStateChanged: Level.NOTICE,
     events.PendingQueueChanged: Level.WARNING,
     events.FreezeChanged: Level.NOTICE,
+    events.LacStateChanged: Level.NOTICE,
     events.BudgetAlarm: Level.WARNING,
     events.BudgetStoreChanged: Level.ERROR,
 }

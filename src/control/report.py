@@ -77,6 +77,8 @@ def _of_the_router(event: events.RouterFact) -> tuple[str, str]:
             return "queue", f"{what}: {event.pending} pending"
         case events.FreezeChanged():
             return "freeze", f"{event.scope}: calls are {'stopped' if event.on else 'allowed'}"
+        case events.LacStateChanged():
+            return "LAC", f"{event.lac}: {event.state}{_tail(event.why)}"
         case events.BudgetAlarm():
             used = f"{event.used} of {event.limit} {event.what} of the day"
             return "budget", f"{event.scope}: {event.share} %, {used}"

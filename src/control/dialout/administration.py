@@ -177,6 +177,7 @@ class Administration:
         """Limits count at once, timers when they start the next time. Sessions beyond a limit that
         shrank stay."""
         self.services.chassis = config
+        self.services.lacs.weighted = config.lac_selection == "weighted"
         self.chassis.judge_limit(now)
         self.chassis.judge_queue(now)
         self._steps.actions.release_pending(len(self.chassis.pending), now)
@@ -188,6 +189,19 @@ class Administration:
     def set_lacs(self, lacs: Iterable[config.Lac]) -> None:
         """For calls placed from now on. Calls, lockouts and drains stay as they are."""
         self.services.lacs.configure(lacs)
+
+    def drain_lac(self, address: str, on: bool, now: float) -> None:
+        """No new calls through a LAC, those that are up stay; or it is called again."""
+        self.services.lacs.drain(address, on, now)
+        for endpoint in self.services.endpoints.values():
+            endpoint.drain_peer(address, now, drained=on)
+
+    def shutdown_lac(self, address: str, now: float) -> None:
+        """Drains a LAC and closes its tunnels and calls. Calls that were being placed go on with
+        the next LAC."""
+        self.drain_lac(address, True, now)
+        for endpoint in self.services.endpoints.values():
+            endpoint.close_peer(address, now, message="shut down")
 
     def radius_changed(self, now: float) -> None:
         """To be called when `services.radius` has other groups than before."""

@@ -137,10 +137,11 @@ class Attempt:
         self._candidates = self._services.lacs.order(self._grant.candidates, now)
         self._try_next(now)
 
-    def call_accepted(self) -> None:
+    def call_accepted(self, now: float) -> None:
         """OCRP: the LAC is dialing."""
         if self._call is not None:
             self._call.accepted = True
+            self._services.lacs.answered(self._call.lac, now)
 
     def call_connected(self, event: l2tp.CallConnected, now: float) -> None:
         """OCCN: PPP begins."""
@@ -176,6 +177,8 @@ class Attempt:
         self._release_call(what.stage, what, now)
         if failures.no_answer(failure, accepted=call.accepted):
             self._services.lacs.lock_out(call.lac, now)
+        elif failure.stage == "cdn":
+            self._services.lacs.answered(call.lac, now)
         self._candidate_failed(what)
         self._judge(failures.verdict(failure), call.lac)
         self._try_next(now)

@@ -216,6 +216,16 @@ class BudgetStoreChanged:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class LacStateChanged:
+    """A LAC went in or out of lockout (lac_state.py), or an administrator drains it."""
+
+    time: float
+    lac: str
+    state: str
+    why: str
+
+
 RouterFact = (
     VirtualRouterStateChanged
     | ChassisStateChanged
@@ -223,6 +233,7 @@ RouterFact = (
     | FreezeChanged
     | BudgetAlarm
     | BudgetStoreChanged
+    | LacStateChanged
 )
 """What concerns more than one call."""
 

@@ -1,33 +1,44 @@
-"""LACs: which candidate is tried when, what to open the tunnel with, lockout and occupancy.
+"""LACs: which candidate is tried when, what to open the tunnel with, lockout, drain, occupancy.
 
-Specification 1.9. Order: those not locked out, preference, then round robin among equals; a
-locked-out LAC is tried last, for it is better than none.
+Specification 1.9. Order: those that answer, preference, then load sharing among equals; a LAC that
+is locked out is tried last, for it is better than none, and one that is drained not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Final
 
 from control import config
+from control.dialout.events import LacStateChanged
+from control.dialout.lac_state import LAC, LacEvent, LacState, LacUse
+from control.dialout.load_sharing import LoadSharing
 from control.l2tp.events import TunnelParameters
 from control.radius.events import TunnelCandidate
 
-L2TP_PORT = 1701
-_LOCKOUTS = 4096
-"""Lockouts kept before those that are over are dropped (RADIUS names the LACs)."""
+L2TP_PORT: Final = 1701
+_USED: Final = 4096
+"""LACs remembered before those of which there is nothing to say are forgotten (RADIUS names the
+LACs)."""
 
 
 class Lacs:
-    def __init__(self, known: Iterable[config.Lac], our_host_name: str) -> None:
+    def __init__(
+        self, known: Iterable[config.Lac], our_host_name: str, *, weighted: bool = False
+    ) -> None:
+        self.weighted = weighted
+        """Equal preferences share calls by their maximum sessions, not in turn."""
+        self.told: deque[LacStateChanged] = deque()
+        """For the timeline."""
         self._known = {lac.address: lac for lac in known}
         self._our_host_name = our_host_name
-        self._locked_until: dict[str, float] = {}
-        self._calls: dict[str, int] = {}
-        self._turn = 0
+        self._used: dict[str, LacUse] = {}
+        self._sharing = LoadSharing()
 
     def configure(self, known: Iterable[config.Lac]) -> None:
-        """Another list of LACs; their calls and lockouts stay."""
+        """Another list of LACs; their calls, lockouts and drains stay."""
         self._known = {lac.address: lac for lac in known}
 
     def known(self, address: str) -> config.Lac:
@@ -39,15 +50,21 @@ class Lacs:
         lac = self.known(address)
         return bool(lac.secret) or not lac.require_tunnel_auth
 
+    def limit(self, candidate: TunnelCandidate) -> int:
+        """Calls at once that configuration and RADIUS (26-33) allow."""
+        most = self.known(candidate.server_endpoint).max_sessions
+        return min(most, candidate.maximum_sessions or most)
+
     def order(self, candidates: Sequence[TunnelCandidate], now: float) -> list[TunnelCandidate]:
-        """In which order to try them. Advances the round robin."""
-        turn, self._turn = self._turn, self._turn + 1
+        """In which order to try them. Advances the turn of each level of preference."""
         found: list[TunnelCandidate] = []
         by_preference = sorted(candidates, key=lambda candidate: candidate.preference)
         for _, group in groupby(by_preference, key=lambda candidate: candidate.preference):
             equals = list(group)
-            first = turn % len(equals)
-            found += equals[first:] + equals[:first]
+            weights = [self.limit(c) if self.weighted else 1 for c in equals]
+            names = [c.server_endpoint for c in equals]
+            turn = self._sharing.order(list(zip(names, weights, strict=True)))
+            found += [equals[place] for place in turn]
         return sorted(found, key=lambda candidate: self.locked(candidate.server_endpoint, now))
 
     def parameters(self, candidate: TunnelCandidate, local: str) -> TunnelParameters | str:
@@ -69,42 +86,107 @@ class Lacs:
             hide_avps=lac.hide_avps,
             assignment_id=candidate.assignment_id,
             hello_interval=lac.hello_interval,
-            receive_window=candidate.receive_window or lac.receive_window,
         )
+
+    # Lockout and drain.
 
     def lock_out(self, address: str, now: float) -> None:
         """The LAC did not answer."""
-        until = now + self.known(address).lockout
-        if len(self._locked_until) >= _LOCKOUTS:
-            locked = self._locked_until.items()
-            self._locked_until = {lac: when for lac, when in locked if when > now}
-        self._locked_until[address] = max(until, self._locked_until.get(address, until))
+        use = self._use(address)
+        if use.drained:
+            return
+        use.until = max(now + self.known(address).lockout, use.until)
+        self._step(address, use, LacEvent.NO_ANSWER, now)
+
+    def answered(self, address: str, now: float) -> None:
+        """The LAC said something, be it a refusal."""
+        use = self._used.get(address)
+        if use is not None:
+            self._step(address, use, LacEvent.ANSWERED, now)
+
+    def drain(self, address: str, on: bool, now: float) -> None:
+        """No new calls through it, or again."""
+        use = self._use(address)
+        if use.drained is not on:
+            use.drained = on
+            state = "drained" if on else use.state.value
+            self.told.append(LacStateChanged(now, address, state, "administrator"))
 
     def locked(self, address: str, now: float) -> bool:
-        return self._locked_until.get(address, now) > now
+        """It is tried after all others: locked out, or another call is testing it."""
+        return self._state(address, now) in (LacState.LOCKED_OUT, LacState.TESTING)
 
     def locked_out(self, now: float) -> dict[str, float]:
         """Seconds each locked-out LAC has left."""
-        return {lac: when - now for lac, when in self._locked_until.items() if when > now}
+        return {
+            address: self._used[address].until - now
+            for address in list(self._used)
+            if self._state(address, now) is LacState.LOCKED_OUT
+        }
+
+    def uses(self, now: float) -> Iterator[tuple[str, LacUse]]:
+        """Configured LACs and those there is something to say of."""
+        for address in dict.fromkeys((*self._known, *self._used)):
+            self._state(address, now)
+            yield address, self._used.get(address) or LacUse()
+
+    # Occupancy.
 
     def acquire(self, candidate: TunnelCandidate, now: float) -> str:
         """Takes a place for one more call, or tells why there is none."""
         address = candidate.server_endpoint
-        limit = self.known(address).max_sessions
-        if candidate.maximum_sessions:
-            limit = min(limit, candidate.maximum_sessions)
-        if self.calls(address) >= limit:
+        self._state(address, now)
+        use = self._use(address)
+        if use.drained:
+            return "the LAC is being drained"
+        if use.calls >= self.limit(candidate):
             return "the LAC has as many calls as it may"
-        self._calls[address] = self.calls(address) + 1
+        use.calls += 1
+        self._step(address, use, LacEvent.CALL_PLACED, now)
         return ""
 
     def release(self, address: str, now: float) -> None:
-        left = self.calls(address) - 1
-        if left > 0:
-            self._calls[address] = left
-        else:
-            self._calls.pop(address, None)
+        """The call is over; if it was to test the LAC and did not, another one may."""
+        use = self._used.get(address)
+        if use is None or not use.calls:
+            return
+        use.calls -= 1
+        if use.state is LacState.TESTING:
+            self._step(address, use, LacEvent.CALL_UNDECIDED, now)
 
     def calls(self, address: str) -> int:
         """Calls at once over this LAC, being placed or in service."""
-        return self._calls.get(address, 0)
+        use = self._used.get(address)
+        return use.calls if use is not None else 0
+
+    def _use(self, address: str) -> LacUse:
+        found = self._used.get(address)
+        if found is None:
+            if len(self._used) >= _USED:
+                self._used = {lac: use for lac, use in self._used.items() if not use.idle}
+            if len(self._used) >= _USED:
+                self._forget_a_lockout()
+            found = self._used[address] = LacUse()
+        return found
+
+    def _forget_a_lockout(self) -> None:
+        locked = (lac for lac, use in self._used.items() if not use.calls and not use.drained)
+        oldest = min(locked, key=lambda lac: self._used[lac].until, default=None)
+        if oldest is not None:
+            del self._used[oldest]
+
+    def _state(self, address: str, now: float) -> LacState:
+        """Ends a lockout that is over: nothing happens at that moment itself."""
+        use = self._used.get(address)
+        if use is None:
+            return LacState.IN_SERVICE
+        if use.state is LacState.LOCKED_OUT and use.until <= now:
+            tested = self.known(address).lockout_test
+            over = LacEvent.LOCKOUT_OVER_TEST if tested else LacEvent.LOCKOUT_OVER
+            self._step(address, use, over, now)
+        return use.state
+
+    def _step(self, address: str, use: LacUse, event: LacEvent, now: float) -> None:
+        old, use.state = use.state, LAC.step(use.state, event).next
+        if use.state is not old:
+            self.told.append(LacStateChanged(now, address, use.state.value, event.value))

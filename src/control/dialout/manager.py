@@ -62,6 +62,7 @@ class Manager(Administration):
         """An event of the endpoint with this local address."""
         match event:
             case l2tp.TunnelOpened():
+                self.services.lacs.answered(event.peer[0], now)
                 ids = (event.tunnel, event.peer_tunnel)
                 self.services.timeline.add(
                     events.TunnelUp(now, event.peer, *ids, event.peer_host_name)
@@ -126,9 +127,9 @@ class Manager(Administration):
         return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> events.Event | None:
-        told = self.services.budget.told
-        while told:
-            self.services.timeline.add(told.popleft())
+        for told in (self.services.budget.told, self.services.lacs.told):
+            while told:
+                self.services.timeline.add(told.popleft())
         return self.services.timeline.next()
 
     # Guards.
@@ -189,7 +190,7 @@ class Manager(Administration):
     ) -> None:
         match event:
             case l2tp.CallAccepted():
-                attempt.call_accepted()
+                attempt.call_accepted(now)
             case l2tp.CallConnected():
                 attempt.call_connected(event, now)
             case l2tp.CallClosed():

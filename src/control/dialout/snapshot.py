@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from control.dialout.counters import LATENCY_BOUNDS
+from control.dialout.lac_state import LacState
 from control.dialout.levels import TargetState, VirtualRouterState, state_name
 from control.dialout.manager import Manager
 from control.dialout.session import Session
@@ -126,6 +127,18 @@ class CallView:
     connect_speed: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class LacView:
+    address: str
+    state: str
+    """`in service`, `locked out`, `to be tested`, `being tested`."""
+    drained: bool
+    calls: int
+    max_sessions: int
+    locked_out: float
+    """Seconds left."""
+
+
 def chassis(manager: Manager, now: float) -> ChassisView:
     chassis, config = manager.chassis, manager.chassis.config
     bounds = [*(f"{bound:g}" for bound in LATENCY_BOUNDS), "more"]
@@ -218,6 +231,21 @@ def sessions(manager: Manager, now: float) -> list[SessionView]:
 def calls(manager: Manager) -> list[CallView]:
     """Calls being placed or connected."""
     return [view for session in manager.sessions.values() if (view := _call(session)) is not None]
+
+
+def lacs(manager: Manager, now: float) -> list[LacView]:
+    known = manager.services.lacs
+    return [
+        LacView(
+            address=address,
+            state=use.state.value,
+            drained=use.drained,
+            calls=use.calls,
+            max_sessions=known.known(address).max_sessions,
+            locked_out=max(use.until - now, 0.0) if use.state is LacState.LOCKED_OUT else 0.0,
+        )
+        for address, use in known.uses(now)
+    ]
 
 
 def call_records(

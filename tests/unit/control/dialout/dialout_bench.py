@@ -52,6 +52,14 @@ class FakeEndpoint:
     """Disconnect causes, one a close."""
     link_infos: list = field(default_factory=list)
     refuse: bool = False
+    drained: set[str] = field(default_factory=set)
+    shut: list[str] = field(default_factory=list)
+
+    def drain_peer(self, address, now, *, drained=True) -> None:
+        (self.drained.add if drained else self.drained.discard)(address)
+
+    def close_peer(self, address, now, *, message="") -> None:
+        self.shut.append(address)
 
     def place_call(self, tunnel, call, now, *, tunnel_patience=None, call_patience=None) -> int:
         if self.refuse:
@@ -200,7 +208,11 @@ class Bench:
             radius={g.name: RadiusGroup(g, self.radius) for g in self.config.radius},
             new_link=self._new_link,
             budget=budget.Budget(self.config.budget, lambda: self.wall),
-            lacs=lacs.Lacs(self.config.lac, self.config.chassis.name),
+            lacs=lacs.Lacs(
+                self.config.lac,
+                self.config.chassis.name,
+                weighted=self.config.chassis.lac_selection == "weighted",
+            ),
             boot="B",
             wall=lambda: self.wall,
         )

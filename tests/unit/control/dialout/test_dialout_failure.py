@@ -88,22 +88,6 @@ def test_preference_comes_first_and_equals_take_turns():
     assert addresses(lacs.order(offer, 0.0)) == [LAC1, LAC2, LAC3]
 
 
-def test_a_locked_out_lac_is_tried_last():
-    lacs = Lacs((config.Lac(LAC1, lockout=30.0),), "lns")
-    offer = (candidate(LAC1, 1, 10), candidate(LAC2, 2, 20))
-    lacs.lock_out(LAC1, 100.0)
-    assert addresses(lacs.order(offer, 129.9)) == [LAC2, LAC1]
-    assert lacs.locked_out(120.0) == {LAC1: 10.0}
-    assert addresses(lacs.order(offer, 130.0)) == [LAC1, LAC2]
-
-
-def test_lockouts_of_many_lacs_do_not_pile_up():
-    lacs = Lacs((), "lns")
-    for number in range(10_000):
-        lacs.lock_out(f"lac {number}", float(number))
-    assert len(lacs._locked_until) <= 4096 + 1
-
-
 def test_tunnel_parameters_come_from_radius_then_configuration():
     known = config.Lac(LAC1, "lac", b"configured", hide_avps=True, hello_interval=9.0)
     lacs = Lacs((known,), "our name")

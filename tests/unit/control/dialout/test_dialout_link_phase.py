@@ -242,7 +242,7 @@ def test_events_without_a_call_are_harmless():
     bench, session = connecting(candidate(LAC3))
     attempt = session.attempt
     attempt.close(bench.now, "")
-    attempt.call_accepted()
+    attempt.call_accepted(bench.now)
     attempt.call_closed(l2tp.Failure("cdn"), bench.now)
     attempt.receive_ppp(b"", bench.now)
     attempt.authenticated(("r", 1), radius.SessionGrant(), bench.now)
