@@ -22,9 +22,6 @@ ACCESS_DISTANCE = 2
 DIALOUT_DISTANCE = 252
 """Of a dial-out route: any access route of the same prefix wins against it."""
 
-_BITS = {4: 32, 6: 128}
-
-
 class ChangeKind(Enum):
     ADD = "add"
     DELETE = "delete"
@@ -65,27 +62,27 @@ def canonical_prefix(prefix: str) -> str:
 
 
 class Rib:
-    """The routes of one table and one address family."""
+    """The routes of one table, of both address families."""
 
-    def __init__(self, table: int, family: int = 4) -> None:
+    def __init__(self, table: int) -> None:
         self.table = table
-        self.family = family
         # pytricia has no type information; a leaf holds the routes of its prefix, best first.
-        self._tree: Any = pytricia.PyTricia(_BITS[family])
+        self._ipv4: Any = pytricia.PyTricia(32)
+        self._ipv6: Any = pytricia.PyTricia(128)
         self._owners: dict[str, dict[str, None]] = {}
         self._sequence = 0
 
     def __len__(self) -> int:
         """Number of prefixes, each counted once."""
-        return len(self._tree)
+        return len(self._ipv4) + len(self._ipv6)
 
     def add(self, owner: str, prefix: str, nh: int, distance: int) -> Change | None:
         """Adds an owner's route, or renews it if it has one of this prefix.
 
         Returns what the FIB has to do, None if another route stays active. Raises
-        LocalProtocolError for a malformed prefix or one of the other family.
+        LocalProtocolError for a malformed prefix.
         """
-        prefix = self._checked(prefix)
+        prefix = canonical_prefix(prefix)
         routes = self._exact(prefix)
         before = routes[0] if routes else None
         self._sequence += 1
@@ -94,13 +91,13 @@ class Rib:
         # Newest first among equals: it goes before the first that is not better.
         at = next((i for i, route in enumerate(kept) if route.distance >= distance), len(kept))
         kept.insert(at, new)
-        self._tree[prefix] = tuple(kept)
+        self._tree(prefix)[prefix] = tuple(kept)
         self._owners.setdefault(owner, {})[prefix] = None
         return self._difference(prefix, before, kept[0])
 
     def remove(self, owner: str, prefix: str) -> Change | None:
         """Takes an owner's route away; one that is not there changes nothing."""
-        prefix = self._checked(prefix)
+        prefix = canonical_prefix(prefix)
         owned = self._owners.get(owner, {})
         if prefix not in owned:
             return None
@@ -110,9 +107,9 @@ class Rib:
         routes = self._exact(prefix)
         kept = tuple(route for route in routes if route.owner != owner)
         if kept:
-            self._tree[prefix] = kept
+            self._tree(prefix)[prefix] = kept
         else:
-            self._tree.delete(prefix)
+            self._tree(prefix).delete(prefix)
         return self._difference(prefix, routes[0], kept[0] if kept else None)
 
     def remove_owner(self, owner: str) -> list[Change]:
@@ -126,30 +123,30 @@ class Rib:
 
     def active(self, prefix: str) -> Route | None:
         """The active route of exactly this prefix."""
-        routes = self._exact(self._checked(prefix))
+        routes = self._exact(canonical_prefix(prefix))
         return routes[0] if routes else None
 
     def backups(self, prefix: str) -> tuple[Route, ...]:
         """The routes behind the active one, in the order in which they would follow it."""
-        return self._exact(self._checked(prefix))[1:]
+        return self._exact(canonical_prefix(prefix))[1:]
 
     def lookup(self, address: str) -> Route | None:
         """Longest match."""
-        routes: tuple[Route, ...] | None = self._tree.get(self._checked(address))
+        found = canonical_prefix(address)
+        routes: tuple[Route, ...] | None = self._tree(found).get(found)
         return routes[0] if routes else None
 
     def __iter__(self) -> Iterator[Route]:
         """All active routes. Works on a copy: pytricia must not change under an iterator."""
-        return iter([self._tree[prefix][0] for prefix in list(self._tree)])
+        trees = (self._ipv4, self._ipv6)
+        return iter([tree[prefix][0] for tree in trees for prefix in list(tree)])
 
-    def _checked(self, prefix: str) -> str:
-        canonical = canonical_prefix(prefix)
-        if (":" in canonical) != (self.family == 6):
-            raise LocalProtocolError(f"{prefix!r} is not of address family {self.family}")
-        return canonical
+    def _tree(self, prefix: str) -> Any:
+        return self._ipv6 if ":" in prefix else self._ipv4
 
     def _exact(self, prefix: str) -> tuple[Route, ...]:
-        routes: tuple[Route, ...] = self._tree[prefix] if self._tree.has_key(prefix) else ()
+        tree = self._tree(prefix)
+        routes: tuple[Route, ...] = tree[prefix] if tree.has_key(prefix) else ()
         return routes
 
     def _difference(self, prefix: str, before: Route | None, after: Route | None) -> Change | None:

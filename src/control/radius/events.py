@@ -97,8 +97,33 @@ class SessionGrant:
     """Seconds (RFC 2869 5.16)."""
     framed_pool: str = ""
     """Framed-Pool, or 26-2: the name of a local address pool."""
+    framed_ipv6_prefixes: tuple[str, ...] = ()
+    """Framed-IPv6-Prefix: networks of the link itself, which Router Advertisements name."""
+    framed_ipv6_addresses: tuple[str, ...] = ()
+    framed_ipv6_routes: tuple[FramedRoute, ...] = ()
+    delegated_ipv6_prefixes: tuple[str, ...] = ()
+    """Networks behind the peer; routed, and not told to it."""
+    framed_interface_id: str = ""
+    """Interface identifier the peer has to use, as four groups of hexadecimal digits."""
+    ipv6_dns: tuple[str, ...] = ()
+    framed_ipv6_pool: str = ""
+    delegated_ipv6_pool: str = ""
+    """Names of local pools (RFC 3162 2.6, RFC 6911 3.5); empty: none."""
+    mschap_success: bytes = field(default=b"", repr=False)
+    """MS-CHAP2-Success (RFC 2548 2.3.3): an identifier and the message for the peer."""
     ignored: tuple[str, ...] = ()
     """One sentence for each attribute that could not be used."""
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Something of it needs IPV6CP."""
+        return bool(
+            self.framed_ipv6_prefixes
+            or self.framed_ipv6_addresses
+            or self.framed_ipv6_routes
+            or self.delegated_ipv6_prefixes
+            or self.framed_interface_id
+        )
 
 
 @unlocked

@@ -16,6 +16,7 @@ _FRAMED: Final = 2
 _OUTBOUND: Final = 5
 _PPP: Final = 1
 _VIRTUAL: Final = 5
+_MSCHAP_VALUE: Final = 49
 PASSWORD_MODES: Final = ("empty", "none", "configured")
 
 
@@ -40,7 +41,7 @@ class DialoutRequest:
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
     """The second Access-Request: is the PPP peer who it says it is. PAP if `password` is given,
-    else CHAP."""
+    MS-CHAPv2 if the response has 49 octets, else CHAP."""
 
     user_name: str
     session_id: str
@@ -48,7 +49,7 @@ class SessionRequest:
     chap_identifier: int = 0
     chap_challenge: bytes = field(default=b"", repr=False)
     chap_response: bytes = field(default=b"", repr=False)
-    """16 octets."""
+    """16 octets, or the whole value of an MS-CHAPv2 Response (RFC 2759 4)."""
     called_station_id: str = ""
     calling_station_id: str = ""
     sources: tuple[str, str] = ("", "")
@@ -76,6 +77,8 @@ def session_rows(request: SessionRequest, nas: list[Row]) -> list[Row]:
     rows: list[Row] = [("User-Name", request.user_name)]
     if request.password is not None:
         rows.append(("User-Password", request.password))
+    elif len(request.chap_response) == _MSCHAP_VALUE:
+        rows += _mschap_rows(request)
     elif len(request.chap_response) != 16 or not 0 <= request.chap_identifier <= 255:
         raise LocalProtocolError("CHAP-Password needs an identifier and 16 octets (RFC 2865 5.3)")
     else:
@@ -87,6 +90,14 @@ def session_rows(request: SessionRequest, nas: list[Row]) -> list[Row]:
     if request.calling_station_id:
         rows.append(("Calling-Station-Id", request.calling_station_id))
     return [*rows, *_common(request.session_id, nas)]
+
+
+def _mschap_rows(request: SessionRequest) -> list[Row]:
+    """RFC 2548 2.1.2 and 2.3.2: the attribute's fields are those of the Response, but for the flags,
+    which come before the rest."""
+    value = request.chap_response
+    response = bytes((request.chap_identifier, value[-1])) + value[:-1]
+    return [("MS-CHAP-Challenge", request.chap_challenge), ("MS-CHAP2-Response", response)]
 
 
 def nas_rows(identifier: str, address: str, address_ipv6: str = "") -> list[Row]:

@@ -1,5 +1,5 @@
 """The second Access-Accept's meaning: what the session of an authenticated peer gets (RFC 2865 5.8,
-5.9, 5.12, 5.22, 5.25, 5.27, 5.28; specification 1.10, 1.14).
+5.9, 5.12, 5.22, 5.25, 5.27, 5.28; specification 1.10, 1.14). session_ipv6.py has IPv6.
 
 It installs nothing: which routes become access routes is decided by their user.
 """
@@ -10,6 +10,7 @@ import ipaddress
 from typing import Final
 
 from control.errors import RemoteProtocolError
+from control.radius import session_ipv6
 from control.radius.codec import Reply, Value
 from control.radius.events import FramedRoute, SessionGrant
 
@@ -59,6 +60,17 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
         framed_pool=_first_text(values, "Framed-Pool")
         or _first_text(values, "ERX-Address-Pool-Name"),
         state_class=tuple(v for v in values.get("Class", ()) if isinstance(v, bytes)),
+        framed_ipv6_prefixes=session_ipv6.prefixes(values, "Framed-IPv6-Prefix", ignored),
+        framed_ipv6_addresses=session_ipv6.addresses(values, "Framed-IPv6-Address", ignored),
+        framed_ipv6_routes=session_ipv6.routes(values, ignored),
+        delegated_ipv6_prefixes=session_ipv6.prefixes(values, "Delegated-IPv6-Prefix", ignored),
+        framed_interface_id=session_ipv6.interface_id(values, ignored),
+        ipv6_dns=session_ipv6.addresses(values, "DNS-Server-IPv6-Address", ignored),
+        framed_ipv6_pool=_first_text(values, "Framed-IPv6-Pool"),
+        delegated_ipv6_pool=_first_text(values, "Delegated-IPv6-Prefix-Pool"),
+        mschap_success=next(
+            (v for v in values.get("MS-CHAP2-Success", ()) if isinstance(v, bytes)), b""
+        ),
         ignored=tuple(ignored),
     )
 

@@ -101,14 +101,18 @@ def test_malformed_prefixes_are_refused(prefix):
     assert rib.prefixes("a") == ()
 
 
-def test_address_families_are_kept_apart():
-    with pytest.raises(LocalProtocolError):
-        Rib(3).add("a", "2001:db8::/32", 1, 2)
-    with pytest.raises(LocalProtocolError):
-        Rib(3, 6).lookup("10.0.0.1")
-    rib = Rib(3, 6)
+def test_both_address_families_are_in_one_rib_and_kept_apart():
+    rib = Rib(3)
     assert rib.add("a", "2001:DB8::1/32", 1, 2).prefix == "2001:db8::/32"
+    assert rib.add("a", "0.0.0.0/0", 2, 2).prefix == "0.0.0.0/0"
     assert rib.lookup("2001:db8::5").nh == 1
+    assert rib.lookup("10.0.0.1").nh == 2
+    assert rib.lookup("2001:db9::") is None
+    assert len(rib) == 2
+    assert {route.prefix for route in rib} == {"2001:db8::/32", "0.0.0.0/0"}
+    assert rib.prefixes("a") == ("2001:db8::/32", "0.0.0.0/0")
+    assert [change.kind for change in rib.remove_owner("a")] == [DELETE, DELETE]
+    assert len(rib) == 0
 
 
 def test_prefixes_are_written_in_one_form():
