@@ -65,7 +65,7 @@ class Target:
     """A dial-out route: a packet to the prefix places a call."""
 
     prefix: str
-    """IPv4 prefix whose packets are triggers."""
+    """IPv4 or IPv6 prefix whose packets are triggers."""
     virtual_router: str
     """In whose table the dial-out route is installed."""
     domain: str
@@ -85,7 +85,10 @@ class Profile:
     name: str
     """What targets call it."""
     authentication: tuple[str, ...] = ("chap",)
-    """What the peer must prove itself with, of `chap` and `pap`, in order; empty: nothing."""
+    """What the peer must prove itself with, of `chap`, `pap` and `mschapv2` (which needs the extra
+    `dialout[mschap]`), in order; empty: nothing."""
+    rechallenge_interval: int = 0
+    """Seconds after which a peer that answered a Challenge well gets another; 0: never."""
     mru: int = 1460
     """Our Maximum-Receive-Unit, octets. Packets to the site are no longer than this, 1460, and what
     the site takes."""
@@ -97,12 +100,23 @@ class Profile:
     """Seconds between LCP Echo-Requests; 0: none."""
     echo_failures: int = 3
     """Unanswered Echo-Requests after which the link is dead."""
+    identification: str = ""
+    """What we are, told to the site in an LCP Identification; empty: nothing."""
+    ipv4: bool = True
+    """IPCP also on sessions that an IPv6 packet started. Where an IPv4 packet did, always."""
+    ipv6: bool = False
+    """IPV6CP on all sessions. Without it where an IPv6 packet started the session, or RADIUS names
+    an IPv6 prefix, address or route."""
+    interface_identifier: str = ""
+    """Our interface identifier, as `0:0:0:1`; empty: a random one for each call."""
     ip_address: str = ""
     """Our address of the PPP link; empty: the virtual router's local_address."""
     accept_peer_address: bool = True
     """Without Framed-IP-Address and Framed-Route, route the address the peer names itself."""
     dns: tuple[str, ...] = ()
     """Up to two DNS servers the peer may ask for (RFC 1877)."""
+    nbns: tuple[str, ...] = ()
+    """Up to two NBNS servers the peer may ask for (RFC 1877)."""
     idle_timeout: int = 300
     """Seconds without forwarded traffic after which the call is closed; 0: never."""
     session_timeout: int = 86400

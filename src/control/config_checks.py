@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from control.config_lines import Path
+from control.ppp import mschap_proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def check_references(entries: Entries, report: Report) -> None:
     _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
+        _check_extra(entry, report)
     for entry in entries.get("lac", []):
         _check_incoming(entry, report)
     for entry in entries.get("radius", []):
@@ -132,6 +134,12 @@ def _check_number_of_targets(entries: Entries, report: Report) -> None:
         most, there = entry.values.get("max_targets"), targets[entry.values.get("name")]
         if most is not None and there > most:
             report((*entry.path, "max_targets"), most, f"it has {there} targets")
+
+
+def _check_extra(entry: Entry, report: Report) -> None:
+    if "mschapv2" in (entry.values.get("authentication") or ()) and not mschap_proof.available():
+        allowed = "mschapv2 needs the extra: pip install dialout[mschap]"
+        report((*entry.path, "authentication"), "mschapv2", allowed)
 
 
 def _check_speeds(entry: Entry, report: Report) -> None:

@@ -18,6 +18,7 @@ from control.config_values import (
     boolean,
     host,
     integer,
+    interface_identifier,
     interval,
     never,
     number,
@@ -39,7 +40,7 @@ _SESSIONS: Final = 2**20
 
 
 _UDP_PORT: Final = integer(1, 65535)
-_AUTHENTICATION: Final = some_of("chap", "pap")
+_AUTHENTICATION: Final = some_of("chap", "pap", "mschapv2")
 
 ROOT: Final = Section(
     config.Config,
@@ -90,14 +91,20 @@ ROOT: Final = Section(
             keys={
                 "name": text(1, _NAME),
                 "authentication": _AUTHENTICATION,
+                "rechallenge_interval": integer(0, _DAY),
                 "mru": integer(128, 1500),
                 "acfc": boolean(),
                 "pfc": boolean(),
                 "echo_interval": number(0, 3600),
                 "echo_failures": integer(1, 100),
+                "identification": text(0, _NAME),
+                "ipv4": boolean(),
+                "ipv6": boolean(),
+                "interface_identifier": interface_identifier(),
                 "ip_address": address(empty=True),
                 "accept_peer_address": boolean(),
                 "dns": addresses(2),
+                "nbns": addresses(2),
                 "idle_timeout": integer(0, _YEAR),
                 "session_timeout": integer(0, _YEAR),
                 "classifier": text(0, _NAME),

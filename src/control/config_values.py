@@ -36,6 +36,9 @@ RADIUS_FAULTS: Final = (
 )
 """What may become of an answer of a simulated RADIUS server."""
 _OUTCOME: Final = re.compile("|".join(OUTCOMES) + r"|reject:[1-9]\d?(/\d)?", re.ASCII)
+_IDENTIFIER: Final = re.compile(r"[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4}){3}", re.ASCII)
+_PREFIX: Final = 43
+"""Characters of the longest prefix."""
 _RD: Final = re.compile(r"([0-9]{1,10}|[0-9.]{7,15}):([0-9]{1,10})", re.ASCII)
 
 
@@ -160,19 +163,36 @@ def addresses(most: int) -> Check:
 
 def prefix() -> Check:
     def parse(value: object) -> str:
-        if not isinstance(value, str) or "/" not in value or len(value) > 18:
+        if not isinstance(value, str) or "/" not in value or len(value) > _PREFIX or "%" in value:
             raise Refused
         try:
-            network = ipaddress.IPv4Network(value, strict=False)
+            network = ipaddress.ip_network(value, strict=False)
         except ValueError:
             raise Refused from None
         if str(network.prefixlen) != value.partition("/")[2]:
             raise Refused
-        if str(network) != value:
-            raise Refused(f"has bits behind its length set; meant is perhaps {network}")
+        if str(network) == value:
+            return value
+        if ipaddress.ip_address(value.partition("/")[0]) == network.network_address:
+            raise Refused(f"must be written {network} (RFC 5952)")
+        raise Refused(f"has bits behind its length set; meant is perhaps {network}")
+
+    return Check(
+        "an IPv4 or IPv6 prefix such as 10.10.0.0/16 or 2001:db8::/32, without bits behind its"
+        " length",
+        parse,
+    )
+
+
+def interface_identifier() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not (value == "" or _IDENTIFIER.fullmatch(value)):
+            raise Refused
+        if value and not any(int(group, 16) for group in value.split(":")):
+            raise Refused
         return value
 
-    return Check("an IPv4 prefix such as 10.10.0.0/16, without bits behind its length", parse)
+    return Check("four groups of hexadecimal digits such as 0:0:0:1, not all zero, or empty", parse)
 
 
 def prefixes() -> Check:

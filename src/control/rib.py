@@ -22,6 +22,7 @@ ACCESS_DISTANCE = 2
 DIALOUT_DISTANCE = 252
 """Of a dial-out route: any access route of the same prefix wins against it."""
 
+
 class ChangeKind(Enum):
     ADD = "add"
     DELETE = "delete"

@@ -1,7 +1,8 @@
 """Access routes: which prefixes a session reaches, and putting them into the FIB all or nothing.
 
-Specification 1.11: Framed-IP-Address and every Framed-Route of the second Access-Accept; without
-either the address the peer names, where the profile allows it. IPv4 only.
+Specification 1.11. IPv4: Framed-IP-Address and every Framed-Route of the second Access-Accept;
+without either the address the peer names, where the profile allows it. IPv6: Framed-IPv6-Prefix,
+Framed-IPv6-Address, Framed-IPv6-Route and Delegated-IPv6-Prefix; a peer names no address itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from control.radius.events import SessionGrant
 from control.rib import Change, ChangeKind
 
 _MARTIANS = tuple(
-    ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+    ipaddress.ip_network(prefix)
+    for prefix in (
+        *("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"),
+        *("::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8"),
+    )
 )
 """RFC 6890: never the address of a remote site."""
 
@@ -27,7 +32,7 @@ class RouteDoesNotFit(DialoutError):
 def access_prefixes(
     grant: SessionGrant | None, peer_address: str, *, accept_peer_address: bool
 ) -> tuple[str, ...]:
-    """The prefixes to route, canonical, each once, Framed-IP-Address first.
+    """The IPv4 prefixes to route, canonical, each once, Framed-IP-Address first.
 
     `grant` is None if the peer did not have to authenticate. A Framed-IP-Netmask widens the
     Framed-IP-Address to the site's network; absent it is /32. Raises RouteDoesNotFit for a
@@ -42,7 +47,20 @@ def access_prefixes(
         wanted.append(peer_address)
     if not wanted:
         raise RouteDoesNotFit("RADIUS named no route and the peer's address is not accepted")
-    return tuple(dict.fromkeys(str(_network(prefix)) for prefix in wanted))
+    return tuple(dict.fromkeys(_network(prefix, 4) for prefix in wanted))
+
+
+def access_prefixes_ipv6(grant: SessionGrant | None) -> tuple[str, ...]:
+    """The IPv6 prefixes to route, canonical, each once. Raises RouteDoesNotFit likewise."""
+    wanted: list[str] = []
+    if grant is not None:
+        wanted += grant.framed_ipv6_prefixes
+        wanted += [f"{address}/128" for address in grant.framed_ipv6_addresses]
+        wanted += [route.prefix for route in grant.framed_ipv6_routes]
+        wanted += grant.delegated_ipv6_prefixes
+    if not wanted:
+        raise RouteDoesNotFit("RADIUS named no IPv6 route")
+    return tuple(dict.fromkeys(_network(prefix, 6) for prefix in wanted))
 
 
 def apply(transaction: Transaction, changes: Iterable[Change]) -> None:
@@ -69,11 +87,24 @@ def verify(
             raise RouteDoesNotFit("the access route covers an end of its own tunnel")
 
 
-def _network(prefix: str) -> ipaddress.IPv4Network:
+def _network(prefix: str, version: int) -> str:
     try:
-        network = ipaddress.IPv4Network(prefix, strict=False)
+        network = ipaddress.ip_network(prefix, strict=False)
     except ValueError as error:
-        raise RouteDoesNotFit(f"{prefix!r} is not an IPv4 prefix") from error
-    if any(network.subnet_of(martian) for martian in _MARTIANS):
-        raise RouteDoesNotFit(f"{network} is not an address of a remote site")
-    return network
+        raise RouteDoesNotFit(f"{prefix!r} is not a prefix") from error
+    if network.version != version:
+        raise RouteDoesNotFit(f"{prefix!r} is not an IPv{version} prefix")
+    for martian in _MARTIANS:
+        if network.version == martian.version and _is_within(network, martian):
+            raise RouteDoesNotFit(f"{network} is not an address of a remote site")
+    return str(network)
+
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _is_within(network: _Network, outer: _Network) -> bool:
+    """Whether `outer`, of the same family, holds all of `network`."""
+    return network.prefixlen >= outer.prefixlen and int(outer[0]) <= int(
+        network.network_address
+    ) <= int(outer[-1])

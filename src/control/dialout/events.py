@@ -88,7 +88,8 @@ class LinkProgress(SessionFact):
     """PPP came one step further."""
 
     stage: str
-    """`lcp`, `peer authenticated`, `authenticated to peer`, `ipcp`."""
+    """`lcp`, `peer authenticated`, `authenticated to peer`, `ipcp`, `ipv6cp`, `identified`; and
+    what a session goes on without: `no ipcp`, `no ipv6cp`, `ipv4 not routed`, `ipv6 not routed`."""
     detail: str
 
 

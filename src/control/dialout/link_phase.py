@@ -6,20 +6,17 @@ nothing of dial-out: who owns the call, attempt.py for one, reads `next_outcome`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from control.dataplane import NextHop, SessionSpec
 from control.dialout import access_route
 from control.dialout.access_route import RouteDoesNotFit
-from control.dialout.events import (
-    AccessRouteInstalled,
-    AccessRouteRemoved,
-    LinkProgress,
-    RadiusAsked,
-)
+from control.dialout.events import LinkProgress, RadiusAsked
 from control.dialout.link_owner import LinkOwner, OwnName
+from control.dialout.link_routes import LinkRoutes, family_of
+from control.dialout.router_advertisement import RouterAdvertisement, is_solicitation
 from control.dialout.services import Services
 from control.errors import DialoutError
 from control.l2tp.events import CallConnected
@@ -27,7 +24,6 @@ from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
 from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
-from control.rib import ACCESS_DISTANCE, Change
 from control.unlocked import unlocked
 
 LARGEST_INNER_PACKET = 1460
@@ -58,16 +54,17 @@ class LinkPhase:
 
     __slots__ = (
         "_accm",
+        "_advertisement",
         "_call",
+        "_family",
         "_link",
         "_outcomes",
         "_owner",
         "_requests",
+        "_routes",
         "_services",
         "_spec",
-        "_table",
         "grant",
-        "network_open",
         "nh",
         "peer_address",
         "user_name",
@@ -83,15 +80,13 @@ class LinkPhase:
     ) -> None:
         self._services = services
         self._owner = owner
-        self._table = owner.router.config.table
+        self._family = family_of(owner.destination)
         self._call = call
         self._outcomes: list[PhaseEnd] = []
-        self._requests: dict[tuple[str, int], int] = {}
+        self._requests: dict[tuple[str, int], ppp.AuthenticationRequested] = {}
         self.grant: SessionGrant | None = None
         """What RADIUS said of the peer; None until it did."""
         self._accm = DEFAULT_ACCM
-        self.network_open = False
-        """The access routes are in the FIB."""
         self.user_name = ""
         """As the peer has proved; empty: it has not."""
         self.peer_address = ""
@@ -99,7 +94,7 @@ class LinkPhase:
         self._link = services.new_link(self._link_config(own_name))
         profile = owner.profile
         self._spec = SessionSpec(
-            table=self._table,
+            table=owner.router.config.table,
             local=call.local,
             peer=call.peer,
             tunnel=call.tunnel,
@@ -113,6 +108,8 @@ class LinkPhase:
         )
         with services.dataplane.transaction() as transaction:
             self.nh: NextHop = transaction.add_session(self._spec)
+        self._routes = LinkRoutes(services, owner, self.nh, (call.peer[0], call.local[0]))
+        self._advertisement: RouterAdvertisement | None = None
         services.adjacencies.add(self.nh, owner)
         self._link.open(now)
         self._pump(now)
@@ -121,32 +118,51 @@ class LinkPhase:
     def call(self) -> CallConnected:
         return self._call
 
+    @property
+    def network_open(self) -> bool:
+        """The access routes that the trigger needs are in the FIB."""
+        return self._family in self._routes.open
+
     def next_outcome(self) -> PhaseEnd | None:
         return self._outcomes.pop(0) if self._outcomes else None
 
     def receive_frame(self, frame: bytes, now: float) -> None:
+        if self._advertisement is not None and is_solicitation(frame):
+            answer = self._advertisement.solicited(now)
+            if answer is not None:
+                self._services.dataplane.send_ppp(self.nh, answer)
+            return
         self._link.receive_frame(frame, now)
         self._pump(now)
 
     def authenticated(self, request: tuple[str, int], grant: SessionGrant, now: float) -> None:
         """RADIUS accepts the peer."""
-        number = self._take(request)
-        if number is not None:
+        asked = self._take(request)
+        if asked is None:
+            return
+        message = grant.reply_message
+        if asked.protocol == "mschapv2":
+            # The message is the server's own proof (RFC 2548 2.3.3), and the peer insists on it.
+            message = grant.mschap_success[1:].decode("ascii", "replace")
+        if not asked.again:
+            # What a session gets is decided once; later RADIUS changes it by a CoA-Request.
             self.grant = grant
-            self._link.authentication_result(
-                number,
-                True,
-                now,
-                message=grant.reply_message,
-                peer_address=grant.framed_address,
-            )
-            self._pump(now)
+        self._link.authentication_result(
+            asked.request,
+            asked.protocol != "mschapv2" or message.startswith("S="),
+            now,
+            message=message,
+            peer_address=grant.framed_address,
+            ipv6=grant.has_ipv6,
+            peer_identifier=grant.framed_interface_id,
+        )
+        self._pump(now)
 
     def not_authenticated(self, request: tuple[str, int], now: float) -> None:
         """RADIUS rejects the peer, or does not answer. The peer is not told why."""
-        number = self._take(request)
-        if number is not None:
-            self._link.authentication_result(number, False, now)
+        asked = self._take(request)
+        if asked is not None:
+            self._link.authentication_result(asked.request, False, now)
             self._pump(now)
 
     def set_filter(self, classifier: str) -> None:
@@ -159,9 +175,14 @@ class LinkPhase:
     def handle_timer(self, now: float) -> None:
         self._link.handle_timer(now)
         self._pump(now)
+        self._advertise(now)
 
     def get_timer(self) -> float | None:
-        return self._link.get_timer()
+        link = self._link.get_timer()
+        if self._advertisement is None:
+            return link
+        due = self._advertisement.get_timer()
+        return due if link is None else min(link, due)
 
     def close(self, now: float, reason: str, *, carrier: bool) -> None:
         """Ends link, routes and adjacency. `carrier`: the call still carries a farewell."""
@@ -173,7 +194,8 @@ class LinkPhase:
             self._link.close(now, reason)
             self._send()
         self._link.lower_down(now)
-        self._withdraw(now, delete_adjacency=True)
+        self._advertisement = None
+        self._routes.withdraw(now, 4, 6, delete_adjacency=True)
         self._services.adjacencies.remove(self.nh)
 
     def _link_config(self, own: OwnName) -> LinkConfig:
@@ -193,7 +215,14 @@ class LinkPhase:
             local_name=self._services.chassis.name,
             local_address=profile.ip_address or self._owner.router.config.local_address,
             accept_peer_address=profile.accept_peer_address,
+            rechallenge_interval=float(profile.rechallenge_interval),
+            identification=profile.identification,
+            ipv4=self._family == 4 or profile.ipv4,
+            ipv6=self._family == 6 or profile.ipv6,
+            required=("ipv6",) if self._family == 6 else ("ipv4",),
+            interface_identifier=profile.interface_identifier,
             dns=profile.dns,
+            nbns=profile.nbns,
             echo_interval=profile.echo_interval,
             echo_failures=profile.echo_failures,
             negotiation_deadline=float(self._services.chassis.connecting_timer),
@@ -224,10 +253,20 @@ class LinkPhase:
             case ppp.NetworkOpened():
                 self._progress(now, "ipcp", f"{event.local_address} - {event.peer_address}")
                 self.peer_address = event.peer_address
-                self._install(event.peer_address, now)
+                self._ipv4_opened(event.peer_address, now)
+            case ppp.Ipv6Opened():
+                self._progress(now, "ipv6cp", f"{event.local_identifier} - {event.peer_identifier}")
+                self._ipv6_opened(event.local_identifier, now)
             case ppp.NetworkClosed():
                 # The peer renegotiates. Until it has proved itself again it gets no packets.
-                self._withdraw(now, delete_adjacency=False)
+                self._routes.withdraw(now, 4)
+            case ppp.Ipv6Closed():
+                self._advertisement = None
+                self._routes.withdraw(now, 6)
+            case ppp.NetworkRefused():
+                self._progress(now, f"no {event.stage}", event.reason)
+            case ppp.PeerIdentified():
+                self._progress(now, "identified", event.text)
             case ppp.LinkClosed():
                 self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
 
@@ -269,79 +308,65 @@ class LinkPhase:
             sources=(owner.router.config.local_address, ""),
         )
         number = services.radius[group].client.request_session(request, now)
-        self._requests[group, number] = event.request
+        self._requests[group, number] = event
         services.requests.add((group, number), owner)
         services.timeline.add(RadiusAsked(*owner.fact(now), group, "session"))
 
-    def _take(self, request: tuple[str, int]) -> int | None:
+    def _take(self, request: tuple[str, int]) -> ppp.AuthenticationRequested | None:
         self._services.requests.remove(request)
         return self._requests.pop(request, None)
 
-    def _install(self, peer_address: str, now: float) -> None:
-        """Access routes, hold and check in one transaction: all of it or nothing."""
-        owner = self._owner
-        rib = owner.router.rib
-        if self.network_open:
-            self._withdraw(now, delete_adjacency=False)
+    def _ipv4_opened(self, peer_address: str, now: float) -> None:
+        accepted = self._owner.profile.accept_peer_address
+
+        def prefixes() -> tuple[str, ...]:
+            return access_route.access_prefixes(
+                self.grant, peer_address, accept_peer_address=accepted
+            )
+
+        self._install(4, prefixes, now)
+
+    def _ipv6_opened(self, identifier: str, now: float) -> None:
+        grant = self.grant
+        if self._install(6, lambda: access_route.access_prefixes_ipv6(grant), now):
+            self._advertisement = RouterAdvertisement(
+                identifier,
+                grant.framed_ipv6_prefixes if grant is not None else (),
+                grant.ipv6_dns if grant is not None else (),
+                self._spec.mtu,
+                now,
+            )
+            self._advertise(now)
+
+    def _install(self, family: int, prefixes: Callable[[], tuple[str, ...]], now: float) -> bool:
+        """Brings the routes of one family into service. Only those of the trigger's decide what
+        becomes of the call."""
+        grant, wanted = self.grant, family == self._family
         try:
-            prefixes = access_route.access_prefixes(
-                self.grant,
-                peer_address,
-                accept_peer_address=owner.profile.accept_peer_address,
-            )
-            if self.grant is not None and self.grant.framed_mtu:
-                mtu = min(self._spec.mtu, self.grant.framed_mtu)
+            if grant is not None and grant.framed_mtu:
+                mtu = min(self._spec.mtu, grant.framed_mtu)
                 self._respecify(replace(self._spec, mtu=mtu), now)
-            found = [rib.add(owner.owner, prefix, self.nh, ACCESS_DISTANCE) for prefix in prefixes]
-            self._commit([change for change in found if change is not None])
-        except RouteDoesNotFit as error:
-            rib.remove_owner(owner.owner)
-            self._outcomes.append(PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)))
+            classifier = grant.filter_id if grant is not None else ""
+            self._routes.install(
+                family, prefixes(), classifier or self._owner.profile.classifier, now
+            )
         except DialoutError as error:
-            rib.remove_owner(owner.owner)
-            self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
-        else:
-            self.network_open = True
-            self._services.timeline.add(
-                AccessRouteInstalled(*owner.fact(now), rib.prefixes(owner.owner), self.nh)
-            )
+            if not wanted:
+                self._progress(now, f"ipv{family} not routed", str(error))
+            elif isinstance(error, RouteDoesNotFit):
+                self._outcomes.append(PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)))
+            else:
+                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+            return False
+        if wanted:
             self._outcomes.append(PhaseEnd(PhaseOutcome.VERIFIED))
+        return True
 
-    def _commit(self, changes: Sequence[Change]) -> None:
-        owner = self._owner
-        with self._services.dataplane.transaction() as transaction:
-            access_route.apply(transaction, changes)
-            # A newer session with the same prefix takes the route, not the right to use it.
-            transaction.set_sources(self.nh, owner.router.rib.prefixes(owner.owner))
-            wanted = self.grant.filter_id if self.grant is not None else ""
-            classifier = wanted or owner.profile.classifier
-            if classifier:
-                transaction.set_filter(self.nh, classifier, both_ways=True)
-            if self._services.chassis.flush_delay and owner.key is not None:
-                transaction.hold(self.nh, owner.key)
-            access_route.verify(
-                transaction,
-                self._table,
-                self.nh,
-                owner.destination,
-                (self._call.peer[0], self._call.local[0]),
-            )
-
-    def _withdraw(self, now: float, *, delete_adjacency: bool) -> None:
-        owner = self._owner
-        rib = owner.router.rib
-        prefixes = rib.prefixes(owner.owner)
-        changes = rib.remove_owner(owner.owner)
-        self.network_open = False
-        if prefixes or delete_adjacency:
-            with self._services.dataplane.transaction() as transaction:
-                access_route.apply(transaction, changes)
-                if delete_adjacency:
-                    transaction.delete_adjacency(self.nh)
-                else:
-                    transaction.set_sources(self.nh, ())
-        if prefixes:
-            self._services.timeline.add(AccessRouteRemoved(*owner.fact(now), prefixes))
+    def _advertise(self, now: float) -> None:
+        if self._advertisement is not None:
+            frame = self._advertisement.take_due(now)
+            if frame is not None:
+                self._services.dataplane.send_ppp(self.nh, frame)
 
     def _progress(self, now: float, stage: str, detail: str) -> None:
         self._services.timeline.add(LinkProgress(*self._owner.fact(now), stage, detail))

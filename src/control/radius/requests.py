@@ -93,8 +93,8 @@ def session_rows(request: SessionRequest, nas: list[Row]) -> list[Row]:
 
 
 def _mschap_rows(request: SessionRequest) -> list[Row]:
-    """RFC 2548 2.1.2 and 2.3.2: the attribute's fields are those of the Response, but for the flags,
-    which come before the rest."""
+    """RFC 2548 2.1.2 and 2.3.2: the attribute's fields are those of the Response, but the flags
+    come first."""
     value = request.chap_response
     response = bytes((request.chap_identifier, value[-1])) + value[:-1]
     return [("MS-CHAP-Challenge", request.chap_challenge), ("MS-CHAP2-Response", response)]

@@ -106,14 +106,26 @@ VALUES = [
         f'domain = "{64 * "d"}"',
         "must be a text of 1 to 63 printable ASCII characters",
     ),
-    ("[[profile]]", 'authentication = ["eap"]', 'must be a list of "chap" and "pap", each once'),
+    (
+        "[[profile]]",
+        'authentication = ["eap"]',
+        'must be a list of "chap" and "pap" and "mschapv2", each once',
+    ),
     (
         "[[profile]]",
         'authentication = ["pap", "pap"]',
-        'must be a list of "chap" and "pap", each once',
+        'must be a list of "chap" and "pap" and "mschapv2", each once',
     ),
-    ("[[profile]]", 'authentication = "pap"', 'must be a list of "chap" and "pap", each once'),
-    ("[[profile]]", "authentication = [{}]", 'must be a list of "chap" and "pap", each once'),
+    (
+        "[[profile]]",
+        'authentication = "pap"',
+        'must be a list of "chap" and "pap" and "mschapv2", each once',
+    ),
+    (
+        "[[profile]]",
+        "authentication = [{}]",
+        'must be a list of "chap" and "pap" and "mschapv2", each once',
+    ),
     ("[[profile]]", "mru = 127", "must be a whole number from 128 to 1500"),
     ("[[profile]]", "mru = 1501", "must be a whole number from 128 to 1500"),
     ("[[profile]]", "echo_interval = nan", "must be a number from 0 to 3600"),
@@ -165,15 +177,18 @@ def test_value_out_of_its_range_is_named_with_its_line(write, section, row, allo
     ("prefix", "allowed"),
     [
         ("10.10.0.1/16", "has bits behind its length set; meant is perhaps 10.10.0.0/16"),
-        ("10.10.0.0", "must be an IPv4 prefix such as"),
-        ("10.10.0.0/33", "must be an IPv4 prefix such as"),
-        ("10.10.0.0/-1", "must be an IPv4 prefix such as"),
-        ("10.10.0.0/255.255.0.0", "must be an IPv4 prefix such as"),
-        ("10.10.0.0/016", "must be an IPv4 prefix such as"),
-        ("010.10.0.0/16", "must be an IPv4 prefix such as"),
-        ("2001:db8::/32", "must be an IPv4 prefix such as"),
-        ("10.10.0.0/16 ", "must be an IPv4 prefix such as"),
-        ("x" * 10000, "must be an IPv4 prefix such as"),
+        ("10.10.0.0", "must be an IPv4 or IPv6 prefix such as"),
+        ("10.10.0.0/33", "must be an IPv4 or IPv6 prefix such as"),
+        ("10.10.0.0/-1", "must be an IPv4 or IPv6 prefix such as"),
+        ("10.10.0.0/255.255.0.0", "must be an IPv4 or IPv6 prefix such as"),
+        ("10.10.0.0/016", "must be an IPv4 or IPv6 prefix such as"),
+        ("010.10.0.0/16", "must be an IPv4 or IPv6 prefix such as"),
+        ("2001:db8::/129", "must be an IPv4 or IPv6 prefix such as"),
+        ("fe80::%1/64", "must be an IPv4 or IPv6 prefix such as"),
+        ("2001:db8::1/64", "has bits behind its length set; meant is perhaps 2001:db8::/64"),
+        ("2001:DB8::/32", "must be written 2001:db8::/32 (RFC 5952)"),
+        ("10.10.0.0/16 ", "must be an IPv4 or IPv6 prefix such as"),
+        ("x" * 10000, "must be an IPv4 or IPv6 prefix such as"),
     ],
 )
 def test_prefix_that_is_none_is_refused(write, prefix, allowed):
@@ -261,4 +276,4 @@ def test_missing_keys_are_named_at_the_section(write):
         (2, "target.virtual_router"),
         (2, "target.profile"),
     ]
-    assert "target.prefix: is missing; must be an IPv4 prefix" in str(found[0])
+    assert "target.prefix: is missing; must be an IPv4 or IPv6 prefix" in str(found[0])

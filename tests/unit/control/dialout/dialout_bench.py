@@ -135,7 +135,9 @@ class FakeLink:
     def receive_frame(self, frame, now) -> None:
         pass
 
-    def authentication_result(self, request, accepted, now, *, message="", peer_address=""):
+    def authentication_result(
+        self, request, accepted, now, *, message="", peer_address="", ipv6=False, peer_identifier=""
+    ):
         self.results.append((request, accepted, peer_address))
 
     def handle_timer(self, now) -> None:

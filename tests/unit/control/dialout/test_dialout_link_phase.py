@@ -30,7 +30,15 @@ def called(bench):
 
 def test_the_link_is_built_from_profile_and_grant():
     profile = Profile(
-        "p", ("chap", "pap"), 1400, True, False, 10.0, 5, "10.0.0.2", False, ("10.0.0.53",)
+        "p",
+        authentication=("chap", "pap"),
+        mru=1400,
+        acfc=True,
+        echo_interval=10.0,
+        echo_failures=5,
+        ip_address="10.0.0.2",
+        accept_peer_address=False,
+        dns=("10.0.0.53",),
     )
     bench, _ = connecting(config=configuration(profile=profile))
     bench.connected()
