@@ -9,24 +9,26 @@ from __future__ import annotations
 from typing import Final
 
 from control import config
+from control.config_addresses import (
+    address,
+    addresses,
+    host,
+    interface_identifier,
+    prefix,
+    prefixes,
+)
 from control.config_rules import rule_file, rules
 from control.config_section import Section
 from control.config_sim_keys import SIM
 from control.config_values import (
-    address,
-    addresses,
     boolean,
-    host,
     integer,
-    interface_identifier,
     interval,
     never,
     number,
     number_prefixes,
     one_of,
     port_url,
-    prefix,
-    prefixes,
     route_distinguisher,
     some_of,
     text,

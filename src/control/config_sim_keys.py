@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from control import config_sim
+from control.config_addresses import address, host
 from control.config_section import Section
 from control.config_values import (
     OUTCOMES,
     RADIUS_FAULTS,
-    address,
     boolean,
     call_outcomes,
     called_number,
-    host,
     integer,
     number,
     one_of,

@@ -1,0 +1,109 @@
+"""Checks of configuration values that are addresses, prefixes and interface identifiers.
+
+As config_values.py: a row judges one value and knows no other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from control.config_values import Check, Refused
+
+_IDENTIFIER: Final = re.compile(r"[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4}){3}", re.ASCII)
+_PREFIX: Final = 43
+"""Characters of the longest prefix."""
+
+
+def address(*, empty: bool = False) -> Check:
+    def parse(value: object) -> str:
+        return "" if empty and value == "" else _host(value)
+
+    return Check("the IPv4 address of a host" + (" or empty" if empty else ""), parse)
+
+
+def host() -> Check:
+    def parse(value: object) -> str:
+        if isinstance(value, str) and ":" in value:
+            return _host_ipv6(value)
+        return _host(value)
+
+    return Check("the IPv4 or IPv6 address of a host", parse)
+
+
+def addresses(most: int) -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise Refused
+        return tuple(_host(item) for item in value)
+
+    return Check(f"a list of up to {most} IPv4 addresses of hosts", parse)
+
+
+def prefix() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or "/" not in value or len(value) > _PREFIX or "%" in value:
+            raise Refused
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise Refused from None
+        if str(network.prefixlen) != value.partition("/")[2]:
+            raise Refused
+        if str(network) == value:
+            return value
+        if ipaddress.ip_address(value.partition("/")[0]) == network.network_address:
+            raise Refused(f"must be written {network} (RFC 5952)")
+        raise Refused(f"has bits behind its length set; meant is perhaps {network}")
+
+    return Check(
+        "an IPv4 or IPv6 prefix such as 10.10.0.0/16 or 2001:db8::/32, without bits behind its"
+        " length",
+        parse,
+    )
+
+
+def interface_identifier() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not (value == "" or _IDENTIFIER.fullmatch(value)):
+            raise Refused
+        if value and not any(int(group, 16) for group in value.split(":")):
+            raise Refused
+        return value
+
+    return Check("four groups of hexadecimal digits such as 0:0:0:1, not all zero, or empty", parse)
+
+
+def prefixes() -> Check:
+    one = prefix()
+
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise Refused
+        return tuple(str(one.parse(item)) for item in value)
+
+    return Check(f"a list of which each is {one.allowed}", parse)
+
+
+def _host(value: object) -> str:
+    if not isinstance(value, str):
+        raise Refused
+    try:
+        parsed = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise Refused from None
+    if parsed.is_unspecified or parsed.is_multicast or parsed.is_reserved:
+        raise Refused
+    return value
+
+
+def _host_ipv6(value: str) -> str:
+    """In the form of RFC 5952, so that equal addresses are equal texts."""
+    try:
+        parsed = ipaddress.IPv6Address(value)
+    except ValueError:
+        raise Refused from None
+    if parsed.is_unspecified or parsed.is_multicast or parsed.scope_id is not None:
+        raise Refused
+    return str(parsed)
