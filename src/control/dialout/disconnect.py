@@ -23,7 +23,9 @@ ADMINISTRATIVE: Final = DisconnectCause(1)
 CAUSES: Mapping[str, DisconnectCause] = MappingProxyType(
     {
         "peer": DisconnectCause(3, LCP, AT_PEER),  # it sent Terminate-Request
-        "local": DisconnectCause(3, LCP, AT_US),  # idle, or session time is over
+        "local": DisconnectCause(3, LCP, AT_US),
+        "idle": DisconnectCause(3, LCP, AT_US),
+        "session": DisconnectCause(3, LCP, AT_US),  # its time is over
         "lcp": DisconnectCause(5, LCP),  # did not converge
         "echo": DisconnectCause(8, LCP, AT_PEER),  # keepalive
         "authentication": DisconnectCause(16, 0, AT_PEER),

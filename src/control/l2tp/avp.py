@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from control.errors import DecodeError, LocalProtocolError
 from control.l2tp.avp_table import AVPS, Attribute, AvpRow
 from control.l2tp.avp_value import MAX_VALUE, AvpValue
 from control.l2tp.hiding import hide, reveal
-from control.unlocked import unlocked
 
 HEADER: Final = 6
-_HEAD: Final = struct.Struct(">HHH")
-"""Flags and length, vendor, attribute."""
 MANDATORY: Final = 0x8000
 HIDDEN: Final = 0x4000
 RESERVED: Final = 0x3C00
 LENGTH: Final = 0x03FF
 RANDOM_VECTOR_OCTETS: Final = 16
+_VECTOR: Final = (0, int(Attribute.RANDOM_VECTOR))
+_HEADER: Final = struct.Struct(">HHH")
+"""Flags and length, vendor, attribute."""
 
 
 class Rng(Protocol):
@@ -34,10 +33,8 @@ class Rng(Protocol):
     def randbytes(self, n: int, /) -> bytes: ...
 
 
-@unlocked
-@dataclass(frozen=True, slots=True, repr=False)
-class Avp:
-    """One AVP of a message."""
+class Avp(NamedTuple):
+    """One AVP of a message. A tuple, for there are ten to a call."""
 
     attribute: int
     value: AvpValue
@@ -60,9 +57,7 @@ class Avp:
         return f"<{name}: {'(hidden)' if concealed else repr(self.value)}>"
 
 
-@unlocked
-@dataclass(frozen=True, slots=True)
-class RawAvp:
+class RawAvp(NamedTuple):
     """An AVP whose header has been read and whose value has not."""
 
     flags: int
@@ -74,23 +69,23 @@ class RawAvp:
 
 def make(attribute: Attribute, value: AvpValue) -> Avp:
     """An AVP to send, with the M bit of its row."""
-    return Avp(int(attribute), value, mandatory=AVPS[0, attribute].mandatory)
+    return Avp(attribute, value, 0, AVPS[0, attribute].mandatory)
 
 
 def walk(body: bytes) -> list[RawAvp]:
     """The AVPs of a message body, values unread. Raises DecodeError for a length below the header
     or beyond the body; every step advances by at least a header."""
     avps = []
-    offset, size = 0, len(body)
-    while offset < size:
-        if size - offset < HEADER:
+    offset, end = 0, len(body)
+    while offset < end:
+        if end - offset < HEADER:
             raise DecodeError("truncated AVP header", offset)
-        flags, vendor, attribute = _HEAD.unpack_from(body, offset)
-        length = flags & LENGTH
-        if not HEADER <= length <= size - offset:
+        word, vendor, attribute = _HEADER.unpack_from(body, offset)
+        length = word & LENGTH
+        if not HEADER <= length <= end - offset:
             raise DecodeError(f"AVP length {length}", offset)
         octets = body[offset + HEADER : offset + length]
-        avps.append(RawAvp(flags & ~LENGTH, vendor, attribute, octets, offset))
+        avps.append(RawAvp(word & ~LENGTH, vendor, attribute, octets, offset))
         offset += length
     return avps
 
@@ -103,12 +98,11 @@ def decode_avps(body: bytes, secret: bytes = b"") -> tuple[Avp, ...]:
     random_vector: bytes | None = None
     for raw in walk(body):
         key = (raw.vendor, raw.attribute)
-        row = AVPS.get(key)
-        is_vector = key == (0, Attribute.RANDOM_VECTOR) and not raw.flags & RESERVED
+        is_vector = key == _VECTOR and not raw.flags & RESERVED
         if key in seen and not is_vector:
             raise DecodeError(f"second AVP {raw.vendor}/{raw.attribute}", raw.offset, error=3)
         seen.add(key)
-        avp = _interpret(raw, row, secret, random_vector)
+        avp = _interpret(raw, AVPS.get(key), secret, random_vector)
         if is_vector and avp.known:
             random_vector = raw.octets
         avps.append(avp)
@@ -142,30 +136,22 @@ def hide_avps(avps: Iterable[Avp], secret: bytes, rng: Rng) -> list[Avp]:
 
 
 def _interpret(raw: RawAvp, row: AvpRow | None, secret: bytes, vector: bytes | None) -> Avp:
-    mandatory = bool(raw.flags & MANDATORY)
-    hidden = bool(raw.flags & HIDDEN)
-    reserved = raw.flags & RESERVED
-    if row is None or reserved:
-        return _unknown(raw, mandatory, hidden, reserved)
+    flags, vendor, attribute, octets, offset = raw
+    mandatory = bool(flags & MANDATORY)
+    hidden = bool(flags & HIDDEN)
+    if row is None or flags & RESERVED:
+        return Avp(attribute, octets, vendor, mandatory, hidden, False, flags & RESERVED)
     try:
-        if hidden and not row.hideable:
+        if not hidden:
+            return Avp(attribute, row.codec.decode(octets), vendor, mandatory)
+        if not row.hideable:
             raise DecodeError(f"{row.name} may not be hidden", 0, error=3)
-        octets = _reveal(raw, secret, vector) if hidden else raw.octets
-        value = row.codec.decode(octets)
+        value = row.codec.decode(_reveal(raw, secret, vector))
     except DecodeError as error:
         if mandatory:
-            raise DecodeError(
-                f"{row.name}: {error.reason}", raw.offset, error=error.error
-            ) from None
-        return _unknown(raw, mandatory, hidden, reserved)
-    wire = raw.octets if hidden else None
-    return Avp(raw.attribute, value, raw.vendor, mandatory, hidden, wire=wire)
-
-
-def _unknown(raw: RawAvp, mandatory: bool, hidden: bool, reserved: int) -> Avp:
-    return Avp(
-        raw.attribute, raw.octets, raw.vendor, mandatory, hidden, known=False, reserved=reserved
-    )
+            raise DecodeError(f"{row.name}: {error.reason}", offset, error=error.error) from None
+        return Avp(attribute, octets, vendor, mandatory, hidden, False)
+    return Avp(attribute, value, vendor, mandatory, hidden, wire=octets)
 
 
 def _reveal(raw: RawAvp, secret: bytes, vector: bytes | None) -> bytes:
@@ -177,16 +163,22 @@ def _reveal(raw: RawAvp, secret: bytes, vector: bytes | None) -> bytes:
 
 
 def _encode(avp: Avp) -> bytes:
-    row = AVPS.get((avp.vendor, avp.attribute))
-    if avp.wire is not None:
-        octets = avp.wire
-    elif not avp.known or row is None:
-        if not isinstance(avp.value, bytes):
-            raise LocalProtocolError(f"AVP {avp.vendor}/{avp.attribute} needs octets")
-        octets = avp.value
+    attribute, value, vendor, mandatory, hidden, known, reserved, wire = avp
+    row = AVPS.get((vendor, attribute))
+    if wire is not None:
+        octets = wire
+    elif known and row is not None:
+        octets = row.codec.encode(value)
+    elif isinstance(value, bytes):
+        octets = value
     else:
-        octets = row.codec.encode(avp.value)
-    if len(octets) > MAX_VALUE:
-        raise LocalProtocolError(f"{len(octets)} octets do not fit an AVP")
-    flags = avp.mandatory * MANDATORY | avp.hidden * HIDDEN | avp.reserved | len(octets) + HEADER
-    return _HEAD.pack(flags, avp.vendor, avp.attribute) + octets
+        raise LocalProtocolError(f"AVP {vendor}/{attribute} needs octets")
+    length = len(octets)
+    if length > MAX_VALUE:
+        raise LocalProtocolError(f"{length} octets do not fit an AVP")
+    word = reserved | length + HEADER
+    if mandatory:
+        word |= MANDATORY
+    if hidden:
+        word |= HIDDEN
+    return _HEADER.pack(word, vendor, attribute) + octets

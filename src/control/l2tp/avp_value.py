@@ -83,7 +83,7 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """An unsigned integer of a fixed number of octets."""
+    """An unsigned integer of a fixed number of octets, which `highest` fits."""
 
     octets: int
     lowest: int = 0
@@ -97,9 +97,9 @@ class Unsigned:
         return value
 
     def encode(self, value: AvpValue) -> bytes:
-        top = min(self.highest, (1 << 8 * self.octets) - 1)
-        if not isinstance(value, int) or not self.lowest <= value <= top:
-            raise LocalProtocolError(f"{value!r} is not a number from {self.lowest} to {top}")
+        if not isinstance(value, int) or not self.lowest <= value <= self.highest:
+            allowed = f"{self.lowest} to {self.highest}"
+            raise LocalProtocolError(f"{value!r} is not a number from {allowed}")
         return value.to_bytes(self.octets, "big")
 
 

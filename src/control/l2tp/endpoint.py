@@ -15,7 +15,7 @@ from control.l2tp import control_messages as build
 from control.l2tp.admission import Admission, Arrival
 from control.l2tp.avp import Avp, Rng, encode_avps
 from control.l2tp.avp_table import Attribute, MessageType
-from control.l2tp.avp_value import MAX_VALUE, Accm, CallErrors, DisconnectCause
+from control.l2tp.avp_value import MAX_VALUE, Accm, CallErrors, DisconnectCause, Text
 from control.l2tp.call import ERROR_NO_RESOURCES, RESULT_ADMINISTRATIVE, Call
 from control.l2tp.config import CallInfo, DeadCall, DeadTunnel, EndpointConfig, TunnelInfo
 from control.l2tp.context import Context
@@ -41,6 +41,8 @@ from control.l2tp.transport import LOWEST_CAP
 from control.l2tp.tunnel import RESULT_CLEAR, Tunnel
 
 RESULT_SHUTTING_DOWN: Final = 6
+NUMBER: Final = Text()
+"""Codec of the called number."""
 
 
 class Endpoint:
@@ -81,7 +83,7 @@ class Endpoint:
         waits for OCRP; None: as long as the peer acknowledges. Returns the call's handle. Raises
         LocalProtocolError on a LAC, after shutdown, or for values that cannot be sent.
         """
-        self._check_call(tunnel, call)
+        self._check_call(call)
         carrier = self._carrier_to(tunnel, now)
         if isinstance(carrier, Failure):
             return self._stillborn(carrier)
@@ -105,7 +107,6 @@ class Endpoint:
         line = line or AnsweredLine()
         if self.config.role != "lac":
             raise LocalProtocolError("only a LAC offers incoming calls")
-        self._check_tunnel(tunnel)
         encode_avps(build.icrq(1, call.serial, call))
         encode_avps(build.iccn(line))
         carrier = self._carrier_to(tunnel, now)
@@ -242,17 +243,18 @@ class Endpoint:
         except DecodeError:
             counters.malformed += 1
             return
-        kind = peek_type(body)
-        if header.tunnel_id == 0 and kind is MessageType.SCCRQ and not self._shut_down:
-            arrival = Arrival(header, body, local, peer, len(data))
-            for touched in self._admission.receive(arrival, now):
-                self._settle(touched, now)
-            return
         tunnel = self._registry.get(header.tunnel_id)
-        if header.tunnel_id == 0 and kind is MessageType.STOPCCN:
-            # The peer does not know our id yet (RFC 2661 4.4.3 Assigned Tunnel ID).
-            peer_id = peek_value(body, Attribute.ASSIGNED_TUNNEL_ID)
-            tunnel = self._registry.of_peer(peer, peer_id) if isinstance(peer_id, int) else None
+        if tunnel is None and header.tunnel_id == 0:
+            kind = peek_type(body)
+            if kind is MessageType.SCCRQ and not self._shut_down:
+                arrival = Arrival(header, body, local, peer, len(data))
+                for touched in self._admission.receive(arrival, now):
+                    self._settle(touched, now)
+                return
+            if kind is MessageType.STOPCCN:
+                # The peer does not know our id yet (RFC 2661 4.4.3 Assigned Tunnel ID).
+                peer_id = peek_value(body, Attribute.ASSIGNED_TUNNEL_ID)
+                tunnel = self._registry.of_peer(peer, peer_id) if isinstance(peer_id, int) else None
         if tunnel is None:
             counters.unknown_tunnel += 1
             return
@@ -303,10 +305,14 @@ class Endpoint:
         return self._context.graveyard.calls(now)
 
     def _carrier_to(self, parameters: TunnelParameters, now: float) -> Tunnel | Failure:
-        """The tunnel with these parameters, or why there can be none."""
+        """The tunnel with these parameters, or why there can be none. Raises LocalProtocolError
+        after shutdown, and for parameters that cannot be sent."""
+        if self._shut_down:
+            raise LocalProtocolError("the endpoint is shut down")
         carrier = self._registry.with_parameters(parameters)
         if carrier is not None:
             return carrier
+        self._check_tunnel(parameters)
         if parameters.peer[0] in self._context.drained:
             return Failure("local", message="the peer is being drained")
         tunnel_id = self._context.tunnel_ids.allocate(now)
@@ -328,20 +334,20 @@ class Endpoint:
             carrier.send(avps, known.peer_session, now)
             self._settle(carrier, now)
 
-    def _check_call(self, tunnel: TunnelParameters, call: OutgoingCall) -> None:
+    def _check_call(self, call: OutgoingCall) -> None:
         if self.config.role != "lns":
             raise LocalProtocolError("only an LNS places outgoing calls")
-        self._check_tunnel(tunnel)
         room = MAX_VALUE - 2
         for text in (call.called_number, call.sub_address):
-            if len(text.encode("utf-8", "replace")) > room:
+            if len(NUMBER.encode(text)) > room:
                 raise LocalProtocolError(f"a number longer than {room} octets")
         bearer = 0 if call.bearer_type is None else call.bearer_type
-        encode_avps(build.ocrq(1, call.serial, call, bearer, call.framing_type))
+        rates = (call.minimum_bps, call.maximum_bps)
+        for number in (call.serial, bearer, call.framing_type, *rates):
+            if not 0 <= number < 1 << 32:
+                raise LocalProtocolError(f"{number} is not a number of 32 bits")
 
     def _check_tunnel(self, tunnel: TunnelParameters) -> None:
-        if self._shut_down:
-            raise LocalProtocolError("the endpoint is shut down")
         if tunnel.require_tunnel_auth and not tunnel.secret:
             raise LocalProtocolError("tunnel authentication is required and there is no secret")
         fields = build.StartFields(tunnel.host_name, 1, receive_window=tunnel.receive_window)

@@ -113,18 +113,25 @@ def encode(message: Message) -> bytes:
     return join(header, encode_avps(message.avps))
 
 
-def verify(message: Message) -> None:
-    """Raises RemoteProtocolError (result 2, error 8 or 3) if an AVP that must be understood is
+def verify(message: Message) -> int:
+    """How many AVPs it has that need not be understood and are not. Raises RemoteProtocolError (result 2, error 8 or 3) if an AVP that must be understood is
     unknown or one that must be there is missing (RFC 2661 4.2, 6). For known types only."""
+    present = set()
+    ignored = 0
     for avp in message.avps:
-        if avp.mandatory and not avp.known:
+        if avp.known:
+            if not avp.vendor:
+                present.add(avp.attribute)
+        elif avp.mandatory:
             name = f"vendor {avp.vendor} type {avp.attribute}"
             raise RemoteProtocolError(f"unknown mandatory AVP {name}", error=8)
-    present = {avp.attribute for avp in message.avps if avp.known and not avp.vendor}
+        else:
+            ignored += 1
     kind = known_type(message.type)
     for attribute in REQUIRED[kind] if kind is not None else ():
         if attribute not in present:
             raise RemoteProtocolError(f"no {AVPS[0, attribute].name} AVP", error=3)
+    return ignored
 
 
 def known_type(kind: int | None) -> MessageType | None:

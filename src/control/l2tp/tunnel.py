@@ -231,23 +231,23 @@ class Tunnel:
         return True
 
     def _deliver(self, header: Header, body: bytes, now: float) -> None:
-        kind = peek_type(body)
+        counters = self._context.counters
         try:
             message = decode_body(header, body, self.parameters.secret)
             kind = known_type(message.type)
             if kind is None:
                 self._unknown_type(message, now)
                 return
-            verify(message)
+            counters.ignored_avps += verify(message)
         except (DecodeError, RemoteProtocolError) as error:
-            self._context.counters.malformed += 1
+            counters.malformed += 1
+            kind = peek_type(body)
             if self.state is State.ESTABLISHED and is_session_message(kind, header):
                 self._calls.fault(kind, header, body, error, now)
             else:
                 self._step(Event.FAULT, now, failure_of_fault(error))
             return
-        self._context.counters.accepted += 1
-        self._context.counters.ignored_avps += sum(not avp.known for avp in message.avps)
+        counters.accepted += 1
         self._dispatch(kind, message, now)
 
     def _unknown_type(self, message: Message, now: float) -> None:
