@@ -114,8 +114,11 @@ def encode(message: Message) -> bytes:
 
 
 def verify(message: Message) -> int:
-    """How many AVPs it has that need not be understood and are not. Raises RemoteProtocolError (result 2, error 8 or 3) if an AVP that must be understood is
-    unknown or one that must be there is missing (RFC 2661 4.2, 6). For known types only."""
+    """How many AVPs it has that need not be understood and are not.
+
+    Raises RemoteProtocolError (result 2, error 8 or 3) if an AVP that must be understood is unknown
+    or one that must be there is missing (RFC 2661 4.2, 6). For known types only.
+    """
     present = set()
     ignored = 0
     for avp in message.avps:
