@@ -90,7 +90,7 @@ static inline void router_create(struct router *r)
     fp_route_t routes[2];
     fp_transaction_t t;
     MUST(fp->engine_create(NULL, &r->engine, &error));
-    r->table = MUST(fp->add_table(r->engine, "default", address, &error));
+    r->table = MUST(fp->add_table(r->engine, "default", address, NULL, &error));
     r->home = MUST(fp->add_port(r->engine, "home", r->table, &error));
     r->tunnel = MUST(fp->add_port(r->engine, "tunnel", r->table, &error));
     home.port = (uint16_t)r->home;

@@ -7,6 +7,9 @@ from libc.stdint cimport uint8_t
 cdef enum:
     ADDRESS_OCTETS = 16       # room for an address of either family
 
+# Octets of an address of a family as addr_t has them.
+cdef void fill_addr(addr_t* address, int family, const uint8_t* octets) noexcept nogil
+
 # Octets of an address of `family`, 0 for an unknown family.
 cdef int address_width(int family) noexcept nogil
 

@@ -16,6 +16,14 @@ cdef extern from "<arpa/inet.h>" nogil:
 cdef uint8_t[12] MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
 
 
+cdef void fill_addr(addr_t* address, int family, const uint8_t* octets) noexcept nogil:
+    if family == INET:
+        memcpy(address.octet, MAPPED, 12)
+        memcpy(address.octet + 12, octets, 4)
+    else:
+        memcpy(address.octet, octets, 16)
+
+
 cdef int address_width(int family) noexcept nogil:
     return 4 if family == INET else 16 if family == INET6 else 0
 

@@ -24,13 +24,21 @@ cdef enum:
     ADJ_DONT_FRAGMENT = 16    # SESSION: DF on the outer packet
     ADJ_COPY_TOS = 32         # SESSION: outer TOS octet is the inner one (RFC 2983, 6040)
 
+    ADJ_OUTER6 = 128          # SESSION: the tunnel is over IPv6
     ADJ_PENDING = 64          # from version side.since on, side.next holds what is true
 
-    REWRITE_MAX = 44          # IPv4 20 + UDP 8 + L2TP with L and S 12 + PPP 4
+    REWRITE_ROOM = 44         # IPv4 20 + UDP 8 + L2TP with L and S 12 + PPP 4
+    REWRITE_MAX = 64          # octets put before a packet: over IPv6 20 more
 
 # One cache line, read for each packet. The writer changes one that packets can reach by a shadow:
 # another adjacency, which no route leads to, holds the new contents until nobody uses the old ones.
 #   kind flags rewrite_len ppp_len | mtu port | session | rewrite[44] | ip_sum udp_sum | filter mss
+#
+# Over IPv4 `rewrite` is what is put before an inner IPv4 packet, octet by octet; before an inner
+# IPv6 packet only the last one differs, 57 for 21 (both protocols compress to one octet). The 64
+# octets over IPv6 do not fit, but what differs between sessions does, without room to spare:
+#   version, class, label 4 | addresses 32 | ports 4 | peer's ids 4
+# So both are one line, and no packet pays for a second one.
 cdef struct adjacency_t:      # 64 octets
     uint8_t kind              # AdjacencyKind
     uint8_t flags             # ADJ_*
@@ -39,11 +47,12 @@ cdef struct adjacency_t:      # 64 octets
     uint16_t mtu              # largest IP packet that fits, octets
     port_t port               # where it leaves
     session_t session         # SESSION: its entry in the session table
-    uint8_t rewrite[REWRITE_MAX]
+    uint8_t rewrite[REWRITE_ROOM]
     uint16_t ip_sum           # outer IP header without length, identification, TOS and checksum
     uint16_t udp_sum          # outer addresses, protocol, ports, L2TP header without length and Ns
     uint16_t filter           # rules that packets leaving by it must pass; 0 = none
-    uint16_t mss              # TCP segments announced to be larger are cut to it; 0 = none are
+    uint16_t mss              # TCP segments announced to be larger are cut to it, in IPv6 to 20
+                              # less; 0 = none are
 
 cdef enum SideState:
     SIDE_FREE = 0

@@ -9,6 +9,9 @@ from fastpath.checksum cimport (
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
 from fastpath.icmp cimport ICMP_ERROR_MAX, bucket_init, bucket_t, bucket_take
 from fastpath.icmp cimport icmp_echo_reply as _icmp_echo_reply, icmp_error as _icmp_error
+from fastpath.icmp6 cimport ICMP6_ERROR_MAX
+from fastpath.icmp6 cimport icmp6_echo_reply as _icmp6_echo_reply, icmp6_error as _icmp6_error
+from fastpath.ip6 cimport find_upper, upper_t
 from fastpath.mss cimport cut_mss as _cut_mss
 from fastpath.packet cimport packet_t
 from fastpath.parse cimport (
@@ -72,8 +75,10 @@ def dissect(bytes frame not None, str link="ethernet", wire_len=None) -> dict:
 
 
 cdef inline bint _is_fragment(const packet_t* p) noexcept nogil:
+    cdef upper_t upper
     if p.family != INET:
-        return False
+        find_upper(p.data + p.l3, p.len - p.l3, &upper)
+        return upper.fragment or upper.headless
     return be16toh((<const ipv4_h*> (p.data + p.l3)).fragment) & (IP_MF | IP_OFFSET) != 0
 
 
@@ -138,7 +143,8 @@ def checksum(bytes data not None, variant: str | None = None) -> int:
 
 
 def cut_mss(bytes packet not None, uint16_t mss) -> tuple[bytes, int]:
-    """An IPv4 packet with the MSS of its SYN cut to `mss` at the most, and how many were cut."""
+    """A packet with the MSS of its SYN cut to `mss` at the most (IPv6: 20 less), and how many were
+    cut."""
     cdef bytearray ours = bytearray(packet)
     cdef uint8_t[::1] octets = ours
     cdef int cut = _cut_mss(&octets[0], len(packet), mss)
@@ -191,6 +197,22 @@ def icmp_echo_reply(bytes packet not None) -> bytes:
     """The answer to an IPv4 echo request, b"" if there must be none."""
     cdef uint8_t into[DATAGRAM_MAX]
     return into[:_icmp_echo_reply(into, sizeof(into), packet, len(packet))]
+
+
+def icmp6_error(bytes packet not None, bytes source not None, uint8_t type, uint8_t code,
+                uint16_t mtu=0, uint32_t room=ICMP6_ERROR_MAX) -> bytes:
+    """The same of ICMPv6; `source` is 16 octets, `mtu` goes out with packet too big (type 2)."""
+    cdef uint8_t into[ICMP6_ERROR_MAX]
+    if len(source) != 16:
+        raise ValueError(f"an IPv6 address has 16 octets, not {len(source)}")
+    room = min(room, sizeof(into))
+    return into[:_icmp6_error(into, room, packet, len(packet), source, type, code, mtu)]
+
+
+def icmp6_echo_reply(bytes packet not None) -> bytes:
+    """The answer to an ICMPv6 echo request, b"" if there must be none."""
+    cdef uint8_t into[DATAGRAM_MAX]
+    return into[:_icmp6_echo_reply(into, sizeof(into), packet, len(packet))]
 
 
 def bucket(uint32_t rate, uint32_t burst, times: list[int]) -> list[bool]:

@@ -6,7 +6,7 @@ from fastpath.adjacency cimport (
 from fastpath.checksum cimport carry, fold_16, sum_octets
 from fastpath.packet cimport PKT_TRUSTED, packet_t
 from fastpath.wire cimport (
-    IP_MF, IP_OFFSET, IPV4_HEADER, PROTO_TCP, PROTO_UDP, TCP_HEADER, UDP_HEADER, htobe16,
+    IP_MF, IP_OFFSET, IPV4_HEADER, PPP_IPV4, PROTO_TCP, PROTO_UDP, TCP_HEADER, UDP_HEADER, htobe16,
     load_16, load_be16, store_16)
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -29,12 +29,12 @@ cdef inline uint16_t swapped(uint16_t total) noexcept nogil:
 
 
 # Sum of the PPP header before an IP packet, its last octet the upper half of a word if it is alone.
-cdef inline uint32_t ppp_sum(uint32_t octets) noexcept nogil:
+cdef inline uint32_t ppp_sum(uint32_t octets, uint16_t protocol) noexcept nogil:
     if octets == 4:
-        return htobe16(0xFF24)
+        return htobe16(<uint16_t> (0xFF03 + protocol))
     if octets == 3:
-        return htobe16(0xFF03) + htobe16(0x2100)
-    return htobe16(0x0021) if octets == 2 else htobe16(0x2100)
+        return htobe16(0xFF03) + htobe16(<uint16_t> (protocol << 8))
+    return htobe16(protocol if octets == 2 else <uint16_t> (protocol << 8))
 
 
 # Sum of what follows a checked IPv4 header, from that header alone: transport and pseudo header sum
@@ -95,13 +95,13 @@ cdef inline void complete(const adjacency_t* a, uint8_t* ip, uint32_t total, uin
         store_16(ip + 26, <uint16_t>s if s else 0xFFFF)
 
 
-# The two below take a packet whose data is writable with at least 64 octets before it, and
+# What follows takes a packet whose data is writable with at least 64 octets before it, and
 # p.len + a.rewrite_len must not be above 65,535. `identification` is that of the outer packet,
 # `sequence` its Ns, 0 if the session has none; both in network order.
 
 cdef inline void prepend(const adjacency_t* a, packet_t* p, uint16_t identification,
                          uint16_t sequence) noexcept nogil:
-    """Encapsulates the IPv4 packet at p.data + p.l3, whose header checksum is right."""
+    """Encapsulates the IPv4 packet at p.data + p.l3, whose header checksum is right, over IPv4."""
     cdef uint32_t header = a.rewrite_len
     cdef uint8_t* inner = p.data + p.l3
     cdef uint32_t length = p.len - p.l3
@@ -115,7 +115,7 @@ cdef inline void prepend(const adjacency_t* a, packet_t* p, uint16_t identificat
     memcpy(ip + header - MOVE, a.rewrite + header - MOVE, MOVE)
     if a.flags & ADJ_UDP_CHECKSUM:
         octets = datagram_sum(inner, length, p.flags & PKT_TRUSTED)
-        payload = ppp_sum(a.ppp_len) + (swapped(octets) if a.ppp_len & 1 else octets)
+        payload = ppp_sum(a.ppp_len, PPP_IPV4) + (swapped(octets) if a.ppp_len & 1 else octets)
     complete(a, ip, header + length, tos, identification, sequence, payload)
     p.data = ip
     p.len = header + length
@@ -125,7 +125,7 @@ cdef inline void prepend(const adjacency_t* a, packet_t* p, uint16_t identificat
 
 cdef inline void prepend_ppp(const adjacency_t* a, packet_t* p, uint16_t identification,
                              uint16_t sequence) noexcept nogil:
-    """Encapsulates a PPP frame at p.data that brings its own PPP header."""
+    """Encapsulates a PPP frame at p.data that brings its own PPP header, over IPv4."""
     cdef uint32_t header = a.rewrite_len - a.ppp_len
     cdef uint8_t* ip = p.data - header
     cdef uint32_t payload = 0

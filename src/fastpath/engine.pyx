@@ -1,13 +1,13 @@
 """The engine: a data plane as Python sees it. Bursts in, verdicts and packets out."""
 
 cimport cython
-from fastpath.address cimport ADDRESS_OCTETS, address_text, read_address
+from fastpath.address cimport ADDRESS_OCTETS, addr_text, read_address
 from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
 from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_exchange_u32, atomic_store_u32)
 from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
-from fastpath.output cimport PORTS_MAX
+from fastpath.transmit cimport PORTS_MAX
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
 from fastpath.session cimport session_count_t
@@ -16,7 +16,6 @@ from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6
 from fastpath.update cimport Update
 from fastpath.verdict cimport REASON_NONE
-from fastpath.wire cimport store_be32
 from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, Worker, order_t
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -37,7 +36,7 @@ class Punt(NamedTuple):
     """Arrival, nanoseconds."""
     table: int
     source: tuple[str, int]
-    """Outer IPv4 address and UDP port (0 if it has none)."""
+    """Outer IP address and UDP port (0 if it has none)."""
     destination: tuple[str, int]
     nh: int
     """Adjacency of the session a PPP frame came by; 0 otherwise."""
@@ -81,9 +80,10 @@ cdef class Engine:
 
     # Set-up ---------------------------------------------------------------------------------
 
-    def add_table(self, name: str, address: str | None = None) -> int:
+    def add_table(self, name: str, address: str | None = None,
+                  address6: str | None = None) -> int:
         """A virtual router's routing table; see Forwarding.add_table."""
-        return self.forwarding.add_table(name, address)
+        return self.forwarding.add_table(name, address, address6)
 
     def attach(self, Port port not None, int table) -> int:
         """Takes packets of `port` into a table, and lets adjacencies send to it. Returns its
@@ -187,7 +187,7 @@ cdef class Engine:
         return out
 
     def inject(self, bytes frame not None, nh: int, now_ns: int | None = None) -> None:
-        """Sends for the control plane: an IPv4 packet over an `ip` adjacency, or a PPP frame, with
+        """Sends for the control plane: an IP packet over an `ip` adjacency, or a PPP frame, with
         its PPP header, inside a session. Raises KeyError for another adjacency, ValueError for a
         frame that does not fit.
         """
@@ -287,12 +287,6 @@ cdef class Engine:
 cdef object _punt(const punt_t* record):
     data = (<const uint8_t*>(record + 1))[:record.len]
     return Punt(VERDICTS[record.verdict], record.ts, record.table,
-                (_dotted(record.source), record.source_port),
-                (_dotted(record.destination), record.destination_port),
+                (addr_text(&record.source), record.source_port),
+                (addr_text(&record.destination), record.destination_port),
                 record.nh, data)
-
-
-cdef str _dotted(uint32_t address):
-    cdef uint8_t[4] octets
-    store_be32(octets, address)
-    return address_text(INET, octets)

@@ -10,10 +10,10 @@ from fastpath.acl_tables cimport ACL_NONE
 from fastpath.atomic cimport (ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_add_u64,
                               atomic_load_pointer)
 from fastpath.filters cimport FILTERS_MAX, filter_t
-from fastpath.key cimport fill_key4
+from fastpath.key cimport fill_key4, fill_key6
 from fastpath.output cimport Output
 from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_IN, PKT_QUIET_OUT, packet_t
-from fastpath.rules cimport ACTION_COUNT, ACTION_PASS, ACTION_TRAFFIC, acl_key4_t
+from fastpath.rules cimport ACTION_COUNT, ACTION_PASS, ACTION_TRAFFIC, acl_key4_t, acl_key6_t
 from fastpath.session cimport session_entry_t, session_filter
 from fastpath.types cimport BURST_MAX, INET, nh_t
 from fastpath.verdict cimport (
@@ -39,7 +39,7 @@ cdef class Filtering(Output):
         """The filter that a packet meets on its way in or out, 0 for none."""
         cdef const session_entry_t* session
         cdef nh_t nh = p.nh
-        if p.family != INET or (p.verdict > VERDICT_TRIGGER and p.verdict != VERDICT_PUNT_LOCAL):
+        if p.verdict > VERDICT_TRIGGER and p.verdict != VERDICT_PUNT_LOCAL:
             return 0                    # dropped already, or something of L2TP or PPP
         if inbound:
             if not p.flags & PKT_DECAPPED:
@@ -52,7 +52,8 @@ cdef class Filtering(Output):
 
     cdef void _hold_against(self, packet_t* burst, const uint16_t* filters, int n,
                             bint inbound) noexcept nogil:
-        cdef acl_key4_t keys[BURST_MAX]
+        cdef acl_key4_t keys4[BURST_MAX]
+        cdef acl_key6_t keys6[BURST_MAX]
         cdef uint32_t rules[BURST_MAX]
         cdef uint16_t members[BURST_MAX]
         cdef uint8_t done[BURST_MAX]
@@ -66,17 +67,22 @@ cdef class Filtering(Output):
                 continue
             count = 0
             for i in range(first, n):
-                if filters[i] == filters[first]:
+                if filters[i] == filters[first] and burst[i].family == burst[first].family:
                     done[i] = True
                     members[count] = i
-                    fill_key4(&keys[count], &burst[i])
+                    if burst[i].family == INET:
+                        fill_key4(&keys4[count], &burst[i])
+                    else:
+                        fill_key6(&keys6[count], &burst[i])
                     count += 1
             filter = NULL
             if filters[first] < FILTERS_MAX:
                 filter = <const filter_t*> atomic_load_pointer(
                     <const void**> &self._filters.at[filters[first]], ATOMIC_ACQUIRE)
             if filter != NULL:
-                acl_lookup(filter.acl, INET, keys, rules, count, filter.level)
+                acl_lookup(filter.acl, burst[first].family,
+                           <void*> keys4 if burst[first].family == INET else <void*> keys6, rules,
+                           count, filter.level)
             for i in range(count):
                 if filter == NULL:
                     # A number that stands for nothing lets nothing pass.

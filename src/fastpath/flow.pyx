@@ -1,5 +1,6 @@
 """Addresses, protocol and ports of an IP packet (contract in flow.pxd)."""
 
+from fastpath.ip6 cimport find_upper, upper_t
 from fastpath.packet cimport packet_t
 from fastpath.types cimport DATAGRAM_MAX, INET, INET6, addr_t, table_t
 from fastpath.wire cimport (
@@ -26,6 +27,7 @@ cdef bint flow_addresses(const packet_t* p, addr_t* source, addr_t* destination)
 
 
 cdef bint _holds_ports(const packet_t* p) noexcept nogil:
+    cdef upper_t upper
     cdef const uint8_t* ip = p.data + p.l3
     if (p.proto != PROTO_TCP and p.proto != PROTO_UDP and p.proto != PROTO_SCTP
             and p.proto != PROTO_DCCP and p.proto != PROTO_UDPLITE):
@@ -34,8 +36,10 @@ cdef bint _holds_ports(const packet_t* p) noexcept nogil:
         return False
     if p.family == INET:
         return be16toh((<const ipv4_h*> ip).fragment) & IP_OFFSET == 0
-    # Behind an extension header l4 may be in the middle of a later fragment's payload.
-    return (<const ipv6_h*> ip).next_header == p.proto
+    if (<const ipv6_h*> ip).next_header == p.proto:
+        return True
+    find_upper(ip, p.len - p.l3, &upper)
+    return not upper.headless
 
 
 cdef void flow_ports(const packet_t* p, uint16_t* source, uint16_t* destination) noexcept nogil:
@@ -49,6 +53,7 @@ cdef int describe_ip(packet_t* p, bytes octets, int table, uint64_t ts) except -
     cdef Py_ssize_t size = len(octets)
     cdef int version = octets[0] >> 4 if size else 0
     cdef int header = IPV4_HEADER if version == INET else IPV6_HEADER
+    cdef upper_t upper
     if (version != INET and version != INET6) or not header <= size <= DATAGRAM_MAX:
         raise ValueError(f"{size} octets are not an IP packet")
     memset(p, 0, sizeof(packet_t))
@@ -61,6 +66,7 @@ cdef int describe_ip(packet_t* p, bytes octets, int table, uint64_t ts) except -
         p.l4 = <uint16_t> ((p.data[0] & 0xF) * 4)
         p.proto = (<const ipv4_h*> p.data).protocol
     else:
-        p.l4 = IPV6_HEADER
-        p.proto = (<const ipv6_h*> p.data).next_header
+        find_upper(p.data, p.len, &upper)
+        p.l4 = <uint16_t> upper.at
+        p.proto = upper.proto
     return 0

@@ -9,7 +9,7 @@ from fastpath.lpm cimport Lpm, fib_t
 from fastpath.prefix_store cimport prefix_store_t
 from fastpath.session cimport SessionTable, session_count_t
 from fastpath.types cimport nh_t, session_t, table_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "<semaphore.h>" nogil:
     ctypedef struct sem_t:
@@ -29,7 +29,9 @@ cdef struct table_entry_t:
     void* lpm4                # Lpm objects, for the writer
     void* lpm6
     prefix_store_t* exact4    # prefixes of v4
+    prefix_store_t* exact6
     uint32_t address          # our address in this table, source of ICMP answers; 0 = none
+    uint8_t address6[16]      # the same of ICMPv6; :: = none
 
 # Where one worker counts what sessions carry, by index of the session.
 cdef struct session_counts_t:

@@ -74,21 +74,26 @@ cdef class Forwarding:
             sem_destroy(&self._writer)
         epoch_close(self.epoch)
 
-    def add_table(self, name: str, address: str | None = None) -> int:
+    def add_table(self, name: str, address: str | None = None,
+                  address6: str | None = None) -> int:
         """A new routing table, IPv4 and IPv6, empty; workers see it in their next burst.
 
-        `address` is our IPv4 address in it, the source of ICMP answers; without one there are none.
-        Returns its number. Raises ValueError for a name that exists, MemoryError beyond 4,096,
-        RuntimeError inside a transaction.
+        `address` is our IPv4 address in it, the source of ICMP answers, `address6` the IPv6 one;
+        without one there are no answers of its family. Returns its number. Raises ValueError for a
+        name that exists, MemoryError beyond 4,096, RuntimeError inside a transaction.
         """
         cdef Lpm v4, v6
         cdef uint8_t[ADDRESS_OCTETS] octets
         cdef table_entry_t* entry
         cdef version_t* version
+        cdef uint8_t[ADDRESS_OCTETS] octets6
         cdef uint32_t ours = 0
+        memset(octets6, 0, ADDRESS_OCTETS)
         if address is not None:
             read_address(INET, address, octets)
             ours = load_be32(octets)
+        if address6 is not None:
+            read_address(INET6, address6, octets6)
         v4 = Chunked(INET)
         v6 = BurstTrie(INET6)
         self._lock_python()
@@ -113,7 +118,9 @@ cdef class Forwarding:
             entry.lpm4 = <void*> v4
             entry.lpm6 = <void*> v6
             entry.exact4 = &v4.prefixes
+            entry.exact6 = &v6.prefixes
             entry.address = ours
+            memcpy(entry.address6, octets6, ADDRESS_OCTETS)
             self._lpm.append((v4, v6))
             self._names.append(name)
             version.view[self.tables - 1] = view_t(v4.fib.version, v6.fib.version)

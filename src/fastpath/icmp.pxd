@@ -1,7 +1,7 @@
 # ICMP for IPv4 (RFC 792): the slow path's answers, and the token bucket that limits their rate.
 # Each function builds a whole IPv4 packet in the caller's buffer and returns its length, or 0 if
 # there must be no answer. What is not done here: redirects, parameter problems, options in replies
-# (a reply has none), ICMPv6.
+# (a reply has none); icmp6.pxd has ICMPv6.
 
 from libc.stdint cimport uint8_t, uint32_t, uint16_t, uint64_t
 

@@ -5,7 +5,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-# `ip` is a whole IPv4 packet of `len` octets, whose header was checked, and ours to change. Each
-# MSS option of a SYN (with or without ACK) that says more than `mss` says `mss` afterwards, and the
+# `ip` is a whole packet of `len` octets, whose header was checked, and ours to change. Each MSS
+# option of a SYN (with or without ACK) that says more than `mss` says `mss` afterwards, in IPv6,
+# whose header is longer, 20 less, and the
 # TCP checksum is adjusted: a right one stays right, a wrong one wrong. Returns how many were cut.
 cdef int cut_mss(uint8_t* ip, uint32_t len, uint16_t mss) noexcept nogil

@@ -1,6 +1,7 @@
 """The TCP segment size clamp (mss.pxd says what it does)."""
 
 from fastpath.checksum cimport adjust16
+from fastpath.ip6 cimport find_upper, upper_t
 from fastpath.wire cimport (
     IP_MF, IP_OFFSET, IPV4_HEADER, PROTO_TCP, TCP_HEADER, TCP_SYN, TCPOPT_END, TCPOPT_MSS,
     TCPOPT_NOP, be16toh, ipv4_h, load_be16, store_be16)
@@ -8,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 cdef enum:
     MSS_OPTION = 4            # octets of the option: kind, length, value
+    LONGER = 20               # octets of an IPv6 header more than of an IPv4 header
 
 
 cdef inline uint16_t _swapped(uint16_t value) noexcept nogil:
@@ -31,10 +33,18 @@ cdef int cut_mss(uint8_t* ip, uint32_t len, uint16_t mss) noexcept nogil:
     cdef uint32_t header = (fields.version_ihl & 15) * 4
     cdef uint32_t end, option
     cdef uint32_t at = TCP_HEADER
-    cdef uint8_t* tcp = ip + header
+    cdef uint8_t* tcp
+    cdef upper_t upper
     cdef int cut = 0
-    if fields.protocol != PROTO_TCP or be16toh(fields.fragment) & (IP_MF | IP_OFFSET):
+    if ip[0] >> 4 == 6:
+        find_upper(ip, len, &upper)
+        if upper.proto != PROTO_TCP or upper.fragment or upper.headless:
+            return 0
+        header = upper.at
+        mss = mss - LONGER if mss > LONGER else 1
+    elif fields.protocol != PROTO_TCP or be16toh(fields.fragment) & (IP_MF | IP_OFFSET):
         return 0
+    tcp = ip + header
     if len < header + TCP_HEADER or not tcp[13] & TCP_SYN:
         return 0
     end = (tcp[12] >> 4) * 4

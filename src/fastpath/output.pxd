@@ -1,79 +1,28 @@
-# The way out: handlers of packets that leave, the transmit queues of the ports, the slow path's
-# answers, and the capture of what passed.
+# The way out: handlers of packets that leave, and the slow path's answers.
 
 from fastpath.adjacency cimport adjacency_t
-from fastpath.counters cimport counters_t
-from fastpath.epoch cimport epoch_slot_t, version_t
-from fastpath.forwarding cimport Forwarding, session_counts_t
-from fastpath.icmp cimport bucket_t
 from fastpath.packet cimport packet_t
-from fastpath.ports.port cimport capture_io, port_io
-from fastpath.session cimport session_map_t
-from fastpath.types cimport nh_t
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from fastpath.transmit cimport Transmit
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
-cdef enum:
-    PORTS_MAX = 64
-    QUEUE_MAX = 256           # packets that wait for one tx_burst
-    EXTRA_MAX = 256           # packets made here between two flushes
-    ARENA_SIZE = 1 << 20      # copies of packets that cannot be changed in place
+cdef enum Answer:             # ICMP errors
+    ANSWER_EXPIRED            # TTL or hop limit
+    ANSWER_NO_ROUTE
+    ANSWER_PROHIBITED         # by a filter
+    ANSWER_TOO_BIG            # and not to be cut
 
-cdef struct port_entry_t:
-    port_io* io               # NULL: detached
-    uint16_t table
-    uint64_t rx_packets
-    uint64_t rx_octets
-    uint64_t tx_packets
-    uint64_t tx_octets
-    uint64_t tx_refused
-    int queued
-    packet_t* queue[QUEUE_MAX]
-
-cdef class Output:
-    cdef readonly Forwarding forwarding
-    cdef epoch_slot_t* _slot
-    cdef const version_t* _version    # of the burst under way
-    cdef adjacency_t* _adjacencies    # of `forwarding`
-    cdef session_map_t* _sessions
-    cdef readonly object record      # numpy array that owns the counters
-    cdef counters_t* _counters
-    cdef port_entry_t port[PORTS_MAX]
-    cdef int ports
-    cdef capture_io* capture  # NULL: none
-    cdef bucket_t errors      # ICMP errors
-    cdef bucket_t echoes      # echo replies
-    cdef const char* comment  # of what is sent next; NULL: its verdict
+cdef class Output(Transmit):
     cdef uint8_t _whole[65536]    # source of fragments
-    cdef uint8_t* _arena
-    cdef uint32_t _arena_used
-    cdef session_counts_t counts
-    cdef uint16_t _identification     # next one of outer packets that may be cut on their way
-    cdef packet_t _extra[EXTRA_MAX]
-    cdef int _extra_used
-    cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil
-    # Between the two, on one thread, tables may be looked at.
-    cdef void online(self) noexcept nogil
-    cdef void offline(self) noexcept nogil
-    # The adjacency of a next hop as the burst's version has it, and its index.
-    cdef adjacency_t* adjacency(self, nh_t* nh) noexcept nogil
-    cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil
     cdef void forward(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void deliver(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef int forward_held(self, packet_t* p, adjacency_t* a, uint64_t now) noexcept nogil
     cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil
-    cdef void _own(self, packet_t* p) noexcept nogil
     cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _clamp(self, packet_t* p, const adjacency_t* a) noexcept nogil
     cdef uint16_t _next_identification(self, const adjacency_t* a) noexcept nogil
     cdef uint16_t _next_sequence(self, const adjacency_t* a) noexcept nogil
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil
-    cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil
-    cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil
+    cdef void answer(self, packet_t* p, int what, uint16_t mtu) noexcept nogil
     cdef void _send_whole(self, packet_t* p, adjacency_t* a) noexcept nogil
     cdef void _send_generated(self, packet_t* p, uint16_t table) noexcept nogil
-    cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil
-    cdef void transmit(self, port_entry_t* entry) noexcept nogil
     cdef int echo(self, packet_t* p) noexcept nogil
-    cdef void count_punt(self, packet_t* p) noexcept nogil
-    cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil
-    cdef void flush(self) noexcept nogil

@@ -1,106 +1,43 @@
-"""The way out of the data plane: encapsulation, delivery, fragments, ICMP answers, transmit
-queues."""
+"""The way out of the data plane: encapsulation, delivery, fragments, answers."""
 
 cimport cython
-from fastpath.adjacency cimport (
-    ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_PENDING, ADJ_SEQUENCE, ADJ_SESSION, adjacency_in)
-from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_add_u16, atomic_load_u8
+from fastpath.adjacency cimport ADJ_DONT_FRAGMENT, ADJ_IP, ADJ_SEQUENCE, ADJ_SESSION
+from fastpath.atomic cimport ATOMIC_RELAXED, atomic_add_u16
 from fastpath.counters cimport (
     COUNTER_ENCAPSULATED, COUNTER_FRAGMENTS, COUNTER_ICMP_LIMITED, COUNTER_ICMP_SENT,
-    COUNTER_ICMP_UNROUTABLE, COUNTER_SENT, COUNTER_SENT_OCTETS, COUNTER_SEND_REFUSED,
-    add_count, add_reason, add_verdict)
-from fastpath.encap cimport decrement_ttl, prepend, prepend_ppp
-from fastpath.epoch cimport epoch_give, epoch_offline, epoch_online, epoch_take, WORKERS_MAX
+    COUNTER_ICMP_UNROUTABLE, add_count, add_verdict)
+from fastpath.encap6 cimport decrement_hops, prepend_any, prepend_ppp_any
 from fastpath.fragment cimport frag_begin, frag_next, frag_t
-from fastpath.icmp cimport bucket_init, bucket_take, icmp_echo_reply, icmp_error
-from fastpath.memory cimport unmap
+from fastpath.icmp cimport bucket_take, icmp_echo_reply, icmp_error
+from fastpath.icmp6 cimport icmp6_echo_reply, icmp6_error
+from fastpath.ip6 cimport IP6_DESTINATION, is_unspecified
 from fastpath.mss cimport cut_mss
-from fastpath.packet cimport (
-    LINK_IPV4, PKT_DECAPPED, PKT_GENERATED, PKT_QUIET_OUT, PKT_READONLY)
-from fastpath.ports.capture_output cimport CaptureWriter
-from fastpath.quick cimport add_session, queue, unframe
-from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
+from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_OUT
+from fastpath.quick cimport add_session, unframe
+from fastpath.types cimport INET, nh_t
 from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
-    VERDICT_DROP, VERDICT_FORWARD, verdict_text)
+    VERDICT_FORWARD)
 from fastpath.wire cimport (
-    ICMP_FRAGMENTATION_NEEDED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, PROTO_TCP,
-    htobe16)
-from fastpath.counters cimport counters_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
-
-import numpy as np
-
-from fastpath.counters import DTYPE
+    ICMP6_NO_ROUTE, ICMP6_PROHIBITED, ICMP6_TIME_EXCEEDED, ICMP6_TOO_BIG, ICMP6_UNREACHABLE,
+    ICMP_FRAGMENTATION_NEEDED, ICMP_PROHIBITED, ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE,
+    ICMP_UNREACHABLE_NET, PROTO_TCP, htobe16)
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef enum:
-    LINES = 128
+    ANSWER_MAX = 1280         # octets of an ICMPv6 error; ICMPv4 has fewer
 
-
-def _lines_of_its_own() -> np.ndarray:
-    """Counters that share no cache line, nor a pair of them, with what another thread writes."""
-    octets = np.zeros(DTYPE.itemsize + 2 * LINES, dtype=np.uint8)
-    start = -octets.ctypes.data % LINES
-    return octets[start:start + DTYPE.itemsize].view(DTYPE)
+# What each answer is in ICMP and in ICMPv6.
+cdef uint8_t[4] TYPE = [ICMP_TIME_EXCEEDED, ICMP_UNREACHABLE, ICMP_UNREACHABLE, ICMP_UNREACHABLE]
+cdef uint8_t[4] CODE = [0, ICMP_UNREACHABLE_NET, ICMP_PROHIBITED, ICMP_FRAGMENTATION_NEEDED]
+cdef uint8_t[4] TYPE6 = [ICMP6_TIME_EXCEEDED, ICMP6_UNREACHABLE, ICMP6_UNREACHABLE, ICMP6_TOO_BIG]
+cdef uint8_t[4] CODE6 = [0, ICMP6_NO_ROUTE, ICMP6_PROHIBITED, 0]
 
 
 @cython.no_gc_clear       # __dealloc__ needs what it refers to
-cdef class Output:
-    """Owned by one worker and used on its thread only."""
-
-    def __cinit__(self, Forwarding forwarding not None, uint32_t error_rate, uint32_t echo_rate,
-                  *_rest):
-        self.forwarding = forwarding
-        self._adjacencies = forwarding.adjacencies.at
-        self._sessions = &forwarding.sessions.map
-        self._slot = epoch_take(forwarding.epoch)
-        if self._slot == NULL:
-            raise MemoryError(f"all {WORKERS_MAX} workers are in use")
-        self._arena = <uint8_t*>malloc(ARENA_SIZE)
-        if self._arena == NULL:
-            raise MemoryError(f"no memory for an arena of {ARENA_SIZE} octets")
-        self.record = _lines_of_its_own()
-        self._counters = <counters_t*><size_t>self.record.ctypes.data
-        memset(self.port, 0, sizeof(self.port))
-        forwarding.count_in(&self.counts)
-        bucket_init(&self.errors, error_rate, error_rate)
-        bucket_init(&self.echoes, echo_rate, echo_rate)
-        self.ports = 0
-        self.capture = NULL
-        self.comment = NULL
-        self._arena_used = 0
-        self._extra_used = 0
-
-    def __dealloc__(self):
-        free(self._arena)
-        if self.forwarding is not None:
-            self.forwarding.count_out(&self.counts)
-            if self._slot != NULL:
-                epoch_give(self.forwarding.epoch, self._slot)
-        unmap(self.counts.sent, self.counts.size)
-        unmap(self.counts.received, self.counts.size)
-
-    def set_capture(self, CaptureWriter recorder) -> None:
-        """Records every packet that passes, None: none. The caller keeps the recorder alive."""
-        self.capture = NULL if recorder is None else &recorder.io
-
-    cdef void lookup(self, uint16_t table, const void* keys, nh_t* found, int n) noexcept nogil:
-        """Next hops of IPv4 addresses in network order."""
-        self.forwarding.table[table].v4.lookup(self._version.view[table].v4,
-                                               <const uint8_t*>keys, found, n)
-
-    cdef void online(self) noexcept nogil:
-        self._version = epoch_online(self.forwarding.epoch, self._slot)
-
-    cdef void offline(self) noexcept nogil:
-        epoch_offline(self._slot)
-
-    cdef adjacency_t* adjacency(self, nh_t* nh) noexcept nogil:
-        if atomic_load_u8(&self._adjacencies[nh[0]].flags, ATOMIC_ACQUIRE) & ADJ_PENDING:
-            nh[0] = adjacency_in(self._adjacencies, self.forwarding.adjacencies.side, nh[0],
-                                 self._version.number)
-        return &self._adjacencies[nh[0]]
+cdef class Output(Transmit):
+    """Handlers of packets that leave."""
 
     # Packets that leave ---------------------------------------------------------------------
 
@@ -132,27 +69,28 @@ cdef class Output:
         return 1
 
     cdef uint8_t _pass(self, packet_t* p, adjacency_t* a) noexcept nogil:
-        """Decrements TTL; says why and answers if the packet may not go on (RFC 1812 5.3.1,
-        4.2.2.7)."""
+        """Decrements TTL or hop limit; says why and answers if the packet may not go on (RFC 1812
+        5.3.1, 4.2.2.7; RFC 8200 3, 5)."""
         cdef uint8_t* ip = p.data + p.l3
         cdef uint32_t length = p.len - p.l3
         cdef frag_t fragments
-        cdef int reason
+        cdef int reason = REASON_TOO_BIG
         if a.port >= self.ports or self.port[a.port].io == NULL:
             return REASON_PORT_GONE
-        if ip[8] <= 1:
-            self.answer(p, ICMP_TIME_EXCEEDED, 0, 0)
+        if ip[8 if p.family == INET else 7] <= 1:
+            self.answer(p, ANSWER_EXPIRED, 0)
             return REASON_TTL_EXPIRED
         if length > a.mtu:
-            reason = frag_begin(&fragments, ip, length, a.mtu)
+            # Of an IPv6 packet only its source makes fragments.
+            if p.family == INET:
+                reason = frag_begin(&fragments, ip, length, a.mtu)
             if reason == REASON_TOO_BIG:
-                self.answer(p, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, a.mtu)
+                self.answer(p, ANSWER_TOO_BIG, a.mtu)
             if reason != REASON_NONE:
                 return <uint8_t>reason
         self._own(p)
-        ip = p.data + p.l3
-        decrement_ttl(ip)
-        if ip[9] == PROTO_TCP:
+        decrement_hops(p)
+        if p.proto == PROTO_TCP:
             self._clamp(p, a)
         return REASON_NONE
 
@@ -169,7 +107,7 @@ cdef class Output:
                 cut_mss(p.data + p.l3, p.len - p.l3, mss)
 
     cdef int send(self, packet_t* p, adjacency_t* a) noexcept nogil:
-        """An IPv4 packet that is ours to change, in fragments if it must be, over an adjacency.
+        """A packet that is ours to change, in fragments if it must be, over an adjacency.
         REASON_NONE, or why it cannot be cut: then nothing was sent."""
         cdef frag_t fragments
         cdef int reason
@@ -179,6 +117,8 @@ cdef class Output:
         if p.len <= a.mtu:
             self._send_whole(p, a)
             return REASON_NONE
+        if p.family != INET:
+            return REASON_TOO_BIG
         # From a copy: making the pieces may start the arena over, and the packet lies in it.
         memcpy(self._whole, p.data, p.len)
         reason = frag_begin(&fragments, self._whole, p.len, a.mtu)
@@ -197,12 +137,12 @@ cdef class Output:
         if a.kind == ADJ_SESSION:
             add_session(&self.counts.sent[a.session], p, PKT_QUIET_OUT)
             add_count(self._counters, COUNTER_ENCAPSULATED, 1)
-            prepend(a, p, self._next_identification(a), self._next_sequence(a))
+            prepend_any(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)
 
     cdef void encapsulate(self, packet_t* p, adjacency_t* a) noexcept nogil:
         """A PPP frame that brings its own PPP header, inside a session."""
-        prepend_ppp(a, p, self._next_identification(a), self._next_sequence(a))
+        prepend_ppp_any(a, p, self._next_identification(a), self._next_sequence(a))
         self._queue(p, a.port)
 
     cdef uint16_t _next_identification(self, const adjacency_t* a) noexcept nogil:
@@ -218,29 +158,26 @@ cdef class Output:
             return 0
         return htobe16(atomic_add_u16(&self._sessions.at[a.session].sequence, 1, ATOMIC_RELAXED))
 
-    cdef void drop(self, packet_t* p, uint8_t reason) noexcept nogil:
-        """Counts a received packet as dropped. The answer to it, if any, was sent before."""
-        p.verdict = VERDICT_DROP
-        p.reason = reason
-        add_verdict(self._counters, VERDICT_DROP, 1)
-        add_reason(self._counters, reason, 1)
-        if self.capture != NULL:
-            self.record_received(p, verdict_text(VERDICT_DROP, reason))
+    # Answers (RFC 792, RFC 1812 4.3, RFC 4443) ------------------------------------------------
 
-    # Answers (RFC 792, RFC 1812 4.3) ---------------------------------------------------------
-
-    cdef void answer(self, packet_t* p, uint8_t type, uint8_t code, uint16_t mtu) noexcept nogil:
+    cdef void answer(self, packet_t* p, int what, uint16_t mtu) noexcept nogil:
         """An ICMP error about a packet that was received, if the rate allows."""
         cdef uint32_t source = self.forwarding.table[p.table].address
+        cdef const uint8_t* source6 = self.forwarding.table[p.table].address6
         cdef packet_t* reply
-        if source == 0:
+        if source == 0 if p.family == INET else is_unspecified(source6):
             return
         if not bucket_take(&self.errors, p.ts):
             add_count(self._counters, COUNTER_ICMP_LIMITED, 1)
             return
-        reply = self.make(576, p.ts)
-        reply.len = icmp_error(reply.data, 576, p.data + p.l3, p.len - p.l3, source, type, code,
-                               mtu)
+        reply = self.make(ANSWER_MAX, p.ts)
+        reply.family = p.family
+        if p.family == INET:
+            reply.len = icmp_error(reply.data, ANSWER_MAX, p.data + p.l3, p.len - p.l3, source,
+                                   TYPE[what], CODE[what], mtu)
+        else:
+            reply.len = icmp6_error(reply.data, ANSWER_MAX, p.data + p.l3, p.len - p.l3, source6,
+                                    TYPE6[what], CODE6[what], mtu)
         if reply.len:
             self._send_generated(reply, p.table)
 
@@ -249,7 +186,11 @@ cdef class Output:
         cdef packet_t* reply
         cdef uint32_t length = p.len - p.l3
         reply = self.make(length, p.ts)
-        reply.len = icmp_echo_reply(reply.data, length, p.data + p.l3, length)
+        reply.family = p.family
+        if p.family == INET:
+            reply.len = icmp_echo_reply(reply.data, length, p.data + p.l3, length)
+        else:
+            reply.len = icmp6_echo_reply(reply.data, length, p.data + p.l3, length)
         if reply.len == 0:
             return 0
         if bucket_take(&self.echoes, p.ts):
@@ -264,7 +205,10 @@ cdef class Output:
         cdef bint sent
         cdef nh_t nh
         cdef adjacency_t* a
-        self.lookup(table, p.data + 16, &nh, 1)
+        if p.family == INET:
+            self.lookup(table, p.data + 16, &nh, 1)
+        else:
+            self.lookup6(table, p.data + IP6_DESTINATION, &nh, 1)
         a = self.adjacency(&nh)
         if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port >= self.ports:
             add_count(self._counters, COUNTER_ICMP_UNROUTABLE, 1)
@@ -273,89 +217,3 @@ cdef class Output:
         sent = self.send(p, a) == REASON_NONE
         self.comment = comment
         add_count(self._counters, COUNTER_ICMP_SENT if sent else COUNTER_ICMP_UNROUTABLE, 1)
-
-    # Memory and queues ----------------------------------------------------------------------
-
-    cdef packet_t* make(self, uint32_t size, uint64_t ts) noexcept nogil:
-        """A new packet with room for `size` octets and a headroom. Valid until the next flush."""
-        cdef uint32_t need = (HEADROOM + size + 63) & ~<uint32_t>63
-        cdef packet_t* p
-        if self._extra_used == EXTRA_MAX or self._arena_used + need > ARENA_SIZE:
-            self.flush()
-        p = &self._extra[self._extra_used]
-        self._extra_used += 1
-        memset(p, 0, sizeof(packet_t))
-        p.data = p.frame = self._arena + self._arena_used + HEADROOM
-        self._arena_used += need
-        p.ts = ts
-        p.headroom = HEADROOM
-        p.link = LINK_IPV4
-        p.family = INET
-        p.session = SESSION_INVALID
-        p.flags = PKT_GENERATED
-        return p
-
-    cdef void _own(self, packet_t* p) noexcept nogil:
-        """Makes a received packet writable with headroom: copies it from its IP header on if need
-        be."""
-        cdef uint32_t length = p.len - p.l3
-        cdef uint32_t need = (HEADROOM + length + 63) & ~<uint32_t>63
-        if not p.flags & PKT_READONLY and p.headroom + p.l3 >= HEADROOM // 2:
-            return
-        if self._arena_used + need > ARENA_SIZE:
-            self.flush()
-        memcpy(self._arena + self._arena_used + HEADROOM, p.data + p.l3, length)
-        p.data = self._arena + self._arena_used + HEADROOM
-        self._arena_used += need
-        p.len = length
-        p.l4 -= p.l3
-        p.l3 = 0
-        p.headroom = HEADROOM
-        p.flags &= ~<uint8_t>PKT_READONLY
-
-    cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil:
-        cdef port_entry_t* entry
-        if port >= self.ports or self.port[port].io == NULL:
-            add_count(self._counters, COUNTER_SEND_REFUSED, 1)
-            return
-        entry = &self.port[port]
-        if self.capture != NULL:
-            self.capture.record(self.capture.state, p.ts, p.data, p.len, p.len, LINK_IPV4, port, 1,
-                                verdict_text(p.verdict, 0) if self.comment == NULL
-                                else self.comment)
-        if queue(entry, p):
-            self.transmit(entry)
-
-    cdef void transmit(self, port_entry_t* entry) noexcept nogil:
-        cdef int taken = entry.io.tx_burst(entry.io.state, entry.queue, entry.queued)
-        cdef int i
-        cdef uint64_t octets = 0
-        for i in range(taken):
-            octets += entry.queue[i].len
-        entry.tx_packets += taken
-        entry.tx_octets += octets
-        entry.tx_refused += entry.queued - taken
-        add_count(self._counters, COUNTER_SENT, taken)
-        add_count(self._counters, COUNTER_SENT_OCTETS, octets)
-        add_count(self._counters, COUNTER_SEND_REFUSED, entry.queued - taken)
-        entry.queued = 0
-
-    cdef void flush(self) noexcept nogil:
-        """Sends what waits; then the arena and the packets made here are free again."""
-        cdef int i
-        for i in range(self.ports):
-            if self.port[i].queued:
-                self.transmit(&self.port[i])
-        self._arena_used = 0
-        self._extra_used = 0
-
-    cdef void count_punt(self, packet_t* p) noexcept nogil:
-        """A packet that went to control, or was answered for it."""
-        add_verdict(self._counters, p.verdict, 1)
-        if self.capture != NULL:
-            self.record_received(p, verdict_text(p.verdict, 0))
-
-    cdef void record_received(self, packet_t* p, const char* comment) noexcept nogil:
-        """Captures a packet in the form in which it was received."""
-        self.capture.record(self.capture.state, p.ts, p.frame, p.frame_len, p.wire_len, p.link,
-                            p.port, 0, comment)

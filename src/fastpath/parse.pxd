@@ -1,10 +1,10 @@
 # Parsers of what surrounds a payload: link header, IP, UDP, L2TP, PPP. Each takes one step, checks
 # every octet before it reads it, and returns REASON_NONE or the drop reason. None of them writes to
-# the packet's octets. What is not done here: reassembly, TTL (a matter of forwarding), IPv6
-# extension headers, TCP.
+# the packet's octets. What is not done here: reassembly, TTL (a matter of forwarding), TCP.
 
 from fastpath.checksum cimport (
     ipv4_header_ok, pseudo_sum4, pseudo_sum6, sum_octets, sums_to_zero)
+from fastpath.ip6 cimport check_addresses6, find_upper, is_extension, upper_t
 from fastpath.packet cimport (
     LINK_ETHERNET, LINK_IPV4, LINK_IPV6, LINK_LOOP, LINK_NULL, LINK_PPP, LINK_PPP_HDLC,
     LINK_PPP_WITHDIR, LINK_RAW, LINK_SLL, LINK_SLL2, PKT_DECAPPED, PKT_GENERATED, PKT_SOCKET,
@@ -252,9 +252,10 @@ cdef inline int _parse_ip4(packet_t* p) noexcept nogil:
     return check_addresses4(be32toh(ip.source), be32toh(ip.destination))
 
 
-# RFC 8200 3. `proto` is the first Next Header, extension headers are not walked. A jumbogram
-# (RFC 2675: length 0 and hop-by-hop options) is refused.
+# RFC 8200 3. `proto` and `l4` are what is behind extension headers, or as far as they could be
+# followed. A jumbogram (RFC 2675: length 0 and hop-by-hop options) is refused.
 cdef inline int _parse_ip6(packet_t* p) noexcept nogil:
+    cdef upper_t upper
     cdef uint32_t left = p.len - p.l3
     if left < IPV6_HEADER:
         return short_reason(p, p.l3 + IPV6_HEADER, REASON_IP6_HEADER)
@@ -269,11 +270,15 @@ cdef inline int _parse_ip6(packet_t* p) noexcept nogil:
     p.l4 = p.l3 + IPV6_HEADER
     p.proto = ip.next_header
     p.len = p.l3 + total
-    return REASON_NONE
+    if is_extension(ip.next_header):
+        find_upper(<const uint8_t*> ip, total, &upper)
+        p.l4 = <uint16_t> (p.l3 + upper.at)
+        p.proto = upper.proto
+    return check_addresses6(ip.source)
 
 
 # Checks the IP header at l3 of a packet whose family is set: sets l4 and proto, trims len to the
-# end of the datagram. Good IPv6 passes; whether anything forwards it is the engine's business.
+# end of the datagram.
 cdef inline int parse_ip(packet_t* p) noexcept nogil:
     if p.len < p.l3:
         return REASON_IP_SHORT

@@ -7,34 +7,30 @@ asks for. Each stage prefetches what the next one reads.
 
 cimport cython
 from fastpath.adjacency cimport (
-    ADJ_DONT_FRAGMENT, ADJ_GLEAN, ADJ_HOLD, ADJ_IP, ADJ_LOCAL, ADJ_PENDING, ADJ_SESSION,
-    ADJ_TUNNEL, adjacency_t)
+    ADJ_DONT_FRAGMENT, ADJ_HOLD, ADJ_LOCAL, ADJ_PENDING, ADJ_SESSION, ADJ_TUNNEL, adjacency_t)
 from fastpath.atomic cimport ATOMIC_RELAXED, atomic_and_u8
 from fastpath.counters cimport (
     COUNTER_DECAPSULATED, COUNTER_ENCAPSULATED, COUNTER_RECEIVED, COUNTER_RECEIVED_OCTETS,
     add_count, add_verdict)
-from fastpath.decap cimport (
-    DECAP_CONTROL, DECAP_DROP, DECAP_INNER, DECAP_PPP, decap, decap_ahead, decap_t)
-from fastpath.encap cimport decrement_ttl, prepend
+from fastpath.encap cimport prepend
+from fastpath.encap6 cimport decrement_hops, prepend_any
 from fastpath.epoch cimport epoch_pass
-from fastpath.output cimport port_entry_t
+from fastpath.ip6 cimport IP6_DESTINATION
+from fastpath.output cimport ANSWER_NO_ROUTE, ANSWER_PROHIBITED
 from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_IN, PKT_QUIET_OUT, PKT_READONLY
 from fastpath.parse cimport parse_ip, parse_link
-from fastpath.parse_quick cimport parse_plain, parse_quick
+from fastpath.parse_quick cimport parse_quick, parse_quick6
 from fastpath.ports.port cimport port_io
 from fastpath.prefetch cimport prefetch_read, prefetch_write
-from fastpath.prefix_store cimport store_longest
-from fastpath.punting cimport Punting
-from fastpath.quick cimport add_session, is_plain, queue, unframe
-from fastpath.session cimport (
-    policy_t, session_ahead, session_count_t, session_entry_t, session_owns, session_policy)
+from fastpath.quick cimport add_session, is_plain, is_plain6, queue, unframe
+from fastpath.session cimport session_count_t
+from fastpath.transmit cimport port_entry_t
 from fastpath.trigger cimport TRIGGER_GONE
-from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID, nh_t
+from fastpath.unwrap cimport CHUNK, Unwrap
 from fastpath.verdict cimport (
-    REASON_INNER_SOURCE, REASON_IP6_NOT_FORWARDED, REASON_NONE, REASON_NO_ROUTE,
-    REASON_PROHIBITED, REASON_SAME_SESSION, VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD,
-    VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER)
-from fastpath.wire cimport ICMP_UNREACHABLE, load_be32
+    REASON_FILTERED, REASON_NONE, REASON_NO_ROUTE, VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD,
+    VERDICT_TRIGGER)
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -43,7 +39,7 @@ cdef enum:
 
 
 @cython.no_gc_clear       # __dealloc__ needs what it refers to
-cdef class Pipeline(Punting):
+cdef class Pipeline(Unwrap):
     """The part of a worker that touches packets."""
 
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil:
@@ -119,6 +115,7 @@ cdef class Pipeline(Punting):
         cdef uint16_t table = self.port[port].table
         cdef const adjacency_t* adjacencies = self._adjacencies
         cdef packet_t* p
+        cdef int six = 0
         cdef int i
         for i in range(n):
             p = &burst[i]
@@ -129,12 +126,39 @@ cdef class Pipeline(Punting):
             p.reason = REASON_NONE
             if parse_quick(p):
                 memcpy(&self._keys[i], p.data + p.l3 + 16, 4)
+            elif parse_quick6(p):
+                self._keys[i] = 0
+                six += 1
             else:
                 self._keys[i] = self._parse(p)
-        self.lookup(table, self._keys, self._found, n)
+                six += p.family == INET6
+        if six < n:
+            self.lookup(table, self._keys, self._found, n)
+        if six:
+            self._find6(table, burst, n)
         for i in range(n):
             burst[i].nh = self._found[i]
             prefetch_read(&adjacencies[self._found[i]])
+
+    cdef void _find6(self, uint16_t table, const packet_t* burst, int n) noexcept nogil:
+        """The next hops of a chunk's IPv6 packets, between those of the others."""
+        cdef nh_t found[CHUNK]
+        cdef uint16_t at[CHUNK]
+        cdef const packet_t* p
+        cdef int count = 0
+        cdef int i
+        for i in range(n):
+            p = &burst[i]
+            if p.family == INET6:
+                at[count] = i
+                self._found[i] = NH_DROP
+                if p.reason == REASON_NONE:
+                    memcpy(&self._keys6[16 * count], p.data + p.l3 + IP6_DESTINATION, 16)
+                    count += 1
+        if count:
+            self.lookup6(table, self._keys6, found, count)
+        for i in range(count):
+            self._found[at[i]] = found[i]
 
     cdef void _judge(self, packet_t* burst, int n) noexcept nogil:
         """Gives each packet its verdict, from the kind of its adjacency."""
@@ -165,132 +189,17 @@ cdef class Pipeline(Punting):
             self.filter(burst, n)
 
     cdef uint32_t _parse(self, packet_t* p) noexcept nogil:
-        """What is wrong with a packet that is not plain, if anything is. Returns its key."""
+        """What is wrong with a packet that is not plain, if anything is. Returns its IPv4 key."""
         cdef uint32_t key = 0
         cdef int reason
         p.family = 0
         reason = parse_link(p)
         if reason == REASON_NONE:
             reason = parse_ip(p)
-        if reason == REASON_NONE and p.family == INET6:
-            reason = REASON_IP6_NOT_FORWARDED
-        if reason == REASON_NONE:
+        if reason == REASON_NONE and p.family == INET:
             memcpy(&key, p.data + p.l3 + 16, 4)
         p.reason = <uint8_t>reason
         return key
-
-    cdef void _enter(self, packet_t* p, const adjacency_t* a) noexcept nogil:
-        """Verdict from the kind of the adjacency."""
-        cdef nh_t nh = p.nh
-        if a.flags & ADJ_PENDING:
-            a = self.adjacency(&nh)
-        if a.kind == ADJ_SESSION:
-            if p.session == a.session:
-                p.reason = REASON_SAME_SESSION
-            else:
-                p.verdict = VERDICT_FORWARD
-        elif a.kind == ADJ_IP:
-            p.verdict = VERDICT_DELIVER
-        elif a.kind == ADJ_GLEAN:
-            p.verdict = VERDICT_TRIGGER
-        elif a.kind == ADJ_LOCAL:
-            p.verdict = VERDICT_PUNT_LOCAL
-            if a.flags & ADJ_TUNNEL:
-                # Only an inner packet comes here: in the tunnel nobody may open another one.
-                self._unwrap(p)
-        else:
-            p.reason = REASON_NO_ROUTE if p.nh == NH_DROP else REASON_PROHIBITED
-
-    cdef void _decapsulate(self, packet_t* burst, int n) noexcept nogil:
-        """Packets for tunnel addresses: those whose numbers are in _inner."""
-        cdef uint64_t key[CHUNK]
-        cdef packet_t* p
-        cdef int inner = 0
-        cdef int i
-        for i in range(n):
-            p = &burst[self._inner[i]]
-            key[i] = decap_ahead(p)
-            session_ahead(self._sessions, key[i], 0)
-        for i in range(n):
-            session_ahead(self._sessions, key[i], 1)
-        for i in range(n):
-            p = &burst[self._inner[i]]
-            p.verdict = VERDICT_PUNT_LOCAL
-            if self._unwrap(p):
-                self._inner[inner] = self._inner[i]
-                inner += 1
-        if inner:
-            self._reclassify(burst, inner)
-
-    cdef int _unwrap(self, packet_t* p) noexcept nogil:
-        """1: p is an inner packet now, whose verdict is open. 0: it has its verdict."""
-        cdef decap_t d
-        cdef int kind = decap(p, self._sessions, self._version.number, &d)
-        if kind == DECAP_DROP:
-            p.verdict = VERDICT_DROP
-        elif kind == DECAP_CONTROL:
-            p.verdict = VERDICT_PUNT_L2TP
-        elif kind == DECAP_PPP:
-            p.verdict = VERDICT_PUNT_PPP
-        elif kind == DECAP_INNER:
-            prefetch_write(&self.counts.received[p.session])
-            p.verdict = VERDICT_DROP
-            p.family = INET
-            p.reason = REASON_NONE
-            if not parse_plain(p, 0):
-                p.reason = <uint8_t>parse_ip(p)
-            return p.reason == REASON_NONE
-        return 0
-
-    cdef void _reclassify(self, packet_t* burst, int n) noexcept nogil:
-        """Inner packets, looked up in the tables of their sessions, runs of one table at a time.
-
-        The source is looked up too: it must lead back into the session, or be in a prefix of the
-        session whose route another one has taken over (see _feasible).
-        """
-        cdef const adjacency_t* a
-        cdef packet_t* p
-        cdef uint16_t table
-        cdef int first = 0
-        cdef int last, i
-        while first < n:
-            table = burst[self._inner[first]].table
-            last = first
-            while last < n and burst[self._inner[last]].table == table:
-                p = &burst[self._inner[last]]
-                memcpy(&self._keys[2 * (last - first)], p.data + 12, 8)
-                last += 1
-            self.lookup(table, self._keys, self._found, 2 * (last - first))
-            for i in range(last - first):
-                prefetch_read(&self._adjacencies[self._found[2 * i + 1]])
-            for i in range(last - first):
-                p = &burst[self._inner[first + i]]
-                p.nh = self._found[2 * i + 1]
-                if (self._found[2 * i] != self._sessions.at[p.session].nh
-                        and not self._feasible(p, self._found[2 * i])):
-                    p.reason = REASON_INNER_SOURCE
-                else:
-                    a = &self._adjacencies[p.nh]
-                    self._filtered |= (a.filter | (a.flags & ADJ_PENDING)
-                                       | self._sessions.at[p.session].filtered)
-                    self._enter(p, a)
-            first = last
-
-    cdef bint _feasible(self, packet_t* p, nh_t found) noexcept nogil:
-        """Whether the inner source of p, routed to `found`, may come by p.session all the same: it
-        is in one of the session's own prefixes (feasible paths, RFC 3704 2.3), and no longer
-        prefix says that it is somewhere else. Our own addresses and home hosts never do.
-        """
-        cdef const uint8_t* source = p.data + 12
-        cdef session_entry_t* session = &self._sessions.at[p.session]
-        cdef const policy_t* policy = session_policy(session, self._version.number)
-        cdef uint8_t kind = self._adjacencies[found].kind
-        cdef int length
-        if policy == NULL or policy.count == 0 or kind == ADJ_LOCAL or kind == ADJ_IP:
-            return False
-        length = store_longest(self.forwarding.table[p.table].exact4, source)
-        return session_owns(policy, load_be32(source),
-                            <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length)))
 
     # What the verdict asks for --------------------------------------------------------------
 
@@ -305,22 +214,29 @@ cdef class Pipeline(Punting):
         cdef session_count_t* received = self.counts.received
         cdef const adjacency_t* a
         cdef packet_t* p
+        cdef uint16_t identification
+        cdef bint plain
         cdef int i
         for i in range(n):
             p = &burst[i]
             a = &adjacencies[p.nh]
             tally.octets += p.wire_len
-            if p.verdict <= VERDICT_DELIVER and a.port < attached and is_plain(p, a):
-                if ports[a.port].io != NULL:
+            if p.verdict <= VERDICT_DELIVER and a.port < attached:
+                plain = is_plain(p, a)
+                if (plain or is_plain6(p, a)) and ports[a.port].io != NULL:
                     if p.flags & PKT_DECAPPED:
                         add_session(&received[p.session], p, PKT_QUIET_IN)
                         tally.decapsulated += 1
-                    decrement_ttl(p.data + p.l3)
+                    decrement_hops(p)
                     if p.verdict == VERDICT_FORWARD:
                         add_session(&sent[a.session], p, PKT_QUIET_OUT)
                         tally.forwarded += 1
-                        prepend(a, p, 0 if a.flags & ADJ_DONT_FRAGMENT
-                                else self._next_identification(a), 0)
+                        identification = (0 if a.flags & ADJ_DONT_FRAGMENT
+                                          else self._next_identification(a))
+                        if plain:
+                            prepend(a, p, identification, 0)
+                        else:
+                            prepend_any(a, p, identification, 0)
                     else:
                         unframe(p)
                         tally.delivered += 1
@@ -358,7 +274,9 @@ cdef class Pipeline(Punting):
             self.deliver(p, a)
         elif p.verdict == VERDICT_DROP:
             if p.reason == REASON_NO_ROUTE:
-                self.answer(p, ICMP_UNREACHABLE, 0, 0)
+                self.answer(p, ANSWER_NO_ROUTE, 0)
+            elif p.reason == REASON_FILTERED:
+                self.answer(p, ANSWER_PROHIBITED, 0)
             self.drop(p, p.reason)
         elif p.verdict == VERDICT_TRIGGER:
             self.trigger(p, self.triggers.offer(p, p.nh), waiting)

@@ -5,12 +5,14 @@ from fastpath.counters cimport (
     COUNTER_PUNTED, COUNTER_TRIGGERS_ADMITTED, add_count, add_verdict)
 from fastpath.decap cimport decap, decap_t
 from fastpath.filtering cimport Filtering
+from fastpath.flow cimport flow_addresses
 from fastpath.packet cimport packet_t
 from fastpath.ring cimport punt_t
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
+from fastpath.types cimport INET
 from fastpath.verdict cimport (
     REASON_PUNT_FULL, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER)
-from fastpath.wire cimport PROTO_ICMP, load_be32
+from fastpath.wire cimport PROTO_ICMP, PROTO_ICMP6
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
@@ -39,8 +41,7 @@ cdef class Punting(Filtering):
         cdef uint8_t* data = ip
         record.ts = p.ts
         record.len = p.len - p.l3
-        record.source = load_be32(ip + 12)
-        record.destination = load_be32(ip + 16)
+        flow_addresses(p, &record.source, &record.destination)
         record.source_port = record.destination_port = 0
         record.nh = 0
         record.table = p.table
@@ -57,7 +58,7 @@ cdef class Punting(Filtering):
                 record.table = self._sessions.at[p.session].table
                 data = d.ppp
                 record.len = d.ppp_len
-        elif p.proto == PROTO_ICMP and self.echo(p):
+        elif p.proto == (PROTO_ICMP if p.family == INET else PROTO_ICMP6) and self.echo(p):
             self.count_punt(p)
             return
         if not self._punts.push(&record, data):

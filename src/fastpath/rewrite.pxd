@@ -1,11 +1,13 @@
 # The outer headers of a session, and how they become an adjacency's rewrite.
 
 from fastpath.adjacency cimport adjacency_t
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from fastpath.types cimport addr_t
+from libc.stdint cimport uint8_t, uint16_t
 
-cdef struct outer_t:          # all in host byte order
-    uint32_t local
-    uint32_t peer
+cdef struct outer_t:          # numbers in host byte order
+    addr_t local
+    addr_t peer
+    uint8_t family            # of both
     uint16_t local_port
     uint16_t peer_port
     uint16_t peer_tunnel
@@ -14,4 +16,5 @@ cdef struct outer_t:          # all in host byte order
     uint8_t acfc              # leave out FF 03
     uint8_t pfc               # one-octet protocol number
 
-cdef int build_rewrite(adjacency_t* a, outer_t* o) noexcept nogil
+# Gives an adjacency its rewrite by its flags, to which it adds those of IPv6.
+cdef void build_rewrite(adjacency_t* a, const outer_t* o) noexcept nogil

@@ -8,8 +8,8 @@ cdef struct punt_t:           # head of a record; `len` octets of packet follow
     uint64_t ts
     uint32_t size             # whole record, a multiple of 8
     uint32_t len
-    uint32_t source           # IPv4, host byte order
-    uint32_t destination
+    addr_t source
+    addr_t destination
     nh_t nh                   # session adjacency, for a PPP frame
     table_t table
     uint16_t source_port

@@ -1,5 +1,8 @@
 # Sessions as decapsulation sees them: found by (local address, tunnel id, session id), which are
-# the receiver's (RFC 2661 3.1), then held against the peer's address and port.
+# the receiver's (RFC 2661 3.1), then held against the peer's address and port. An IPv6 address
+# stands in the key as 24 bits of a hash, below 1.0.0.0, where no IPv4 packet may be for (it is
+# dropped as broadcast of old); the whole address is beside the entry and is held against the
+# packet's.
 #
 # Readers on other threads look while the writer changes the table. An entry says from which version
 # on it is there and from which on no more; a cell of the hash is one word, and an entry's index is
@@ -7,12 +10,14 @@
 
 from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELAXED, atomic_load_pointer, atomic_load_u64
 from fastpath.prefetch cimport prefetch_read
-from fastpath.types cimport SESSION_INVALID, nh_t, session_t, table_t
+from fastpath.hash cimport hash16
+from fastpath.types cimport INET6, SESSION_INVALID, addr_t, nh_t, session_t, table_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
-cdef struct source_t:         # a prefix, host byte order
-    uint32_t address
-    uint32_t mask
+cdef struct source_t:         # a prefix of either family
+    addr_t address
+    uint8_t length            # bits, of IPv4 96 more
 
 # What packets of a session must satisfy, from one version on.
 cdef struct policy_t:
@@ -35,8 +40,8 @@ cdef enum:
 
 # local peer | ports | ids | nh | table filter | sequence | born died | policy
 cdef struct session_entry_t:  # 64 octets, one cache line
-    uint32_t local            # our tunnel address, host byte order
-    uint32_t peer             # the LAC's address, host byte order
+    uint32_t local            # our tunnel address, host byte order; IPv6: session_local6 of it
+    uint32_t peer             # the LAC's address, host byte order; IPv6: 0
     uint16_t local_port
     uint16_t peer_port
     uint16_t tunnel           # our ids
@@ -45,7 +50,8 @@ cdef struct session_entry_t:  # 64 octets, one cache line
     table_t table             # routing table of its inner packets
     uint16_t filtered         # whether session_filter is to be asked
     uint16_t sequence         # next Ns sent; workers share it
-    uint16_t spare
+    uint8_t family            # of the tunnel
+    uint8_t unsummed          # IPv6: messages without a UDP checksum are taken (RFC 6935)
     uint64_t born             # first version that has it, SESSION_NEVER before its commit
     uint64_t died             # first version that does not, SESSION_NEVER while it lives
     const policy_t* policy    # the newest; NULL: none
@@ -62,13 +68,24 @@ cdef struct session_hash_t:
     uint32_t filled           # cells that are not empty
     uint64_t cell[1]          # mask + 1 of them
 
+# Ends of a session over IPv6, which only its own packets look at.
+cdef struct session_ends_t:   # 32 octets
+    uint8_t local[16]
+    uint8_t peer[16]
+
 cdef struct session_map_t:
     session_entry_t* at       # by index
+    session_ends_t* ends      # by index, of those over IPv6
     session_hash_t* hash
 
 
 cdef inline uint64_t session_key(uint32_t local, uint16_t tunnel, uint16_t session) noexcept nogil:
     return (<uint64_t>local << 32) | (<uint64_t>tunnel << 16) | session
+
+
+cdef inline uint32_t session_local6(const uint8_t* local) noexcept nogil:
+    """What stands for our IPv6 tunnel address in a key: below 2^24."""
+    return <uint32_t> (hash16(local, 0) >> 40)
 
 
 cdef inline uint32_t session_hash(uint64_t key) noexcept nogil:
@@ -80,9 +97,16 @@ cdef inline bint session_has(const session_entry_t* entry, uint64_t key) noexcep
     return session_key(entry.local, entry.tunnel, entry.session) == key
 
 
-cdef inline session_t session_find(const session_map_t* map, uint64_t key,
+cdef inline bint session_is_at(const session_map_t* map, session_t index,
+                               const uint8_t* local6) noexcept nogil:
+    return (map.at[index].family == INET6
+            and memcmp(map.ends[index].local, local6, 16) == 0)
+
+
+cdef inline session_t session_find(const session_map_t* map, uint64_t key, const uint8_t* local6,
                                    uint64_t version) noexcept nogil:
-    """Index of a session that this version has, SESSION_INVALID if there is none."""
+    """Index of a session that this version has, SESSION_INVALID if there is none. local6: our
+    address, NULL over IPv4."""
     cdef const session_hash_t* hash = <const session_hash_t*> atomic_load_pointer(
         <const void**> &map.hash, ATOMIC_ACQUIRE)
     cdef uint32_t tag = session_hash(key)
@@ -97,7 +121,9 @@ cdef inline session_t session_find(const session_map_t* map, uint64_t key,
             entry = &map.at[<uint32_t>cell - CELL_FIRST]
             if (session_has(entry, key)
                     and atomic_load_u64(&entry.born, ATOMIC_RELAXED) <= version
-                    and version < atomic_load_u64(&entry.died, ATOMIC_RELAXED)):
+                    and version < atomic_load_u64(&entry.died, ATOMIC_RELAXED)
+                    and (local6 == NULL
+                         or session_is_at(map, <uint32_t>cell - CELL_FIRST, local6))):
                 return <uint32_t>cell - CELL_FIRST
         slot = (slot + 1) & hash.mask
 
@@ -141,15 +167,22 @@ cdef inline uint32_t session_filter(const session_entry_t* entry, uint64_t versi
     return 0 if policy == NULL else policy.filter
 
 
-cdef inline bint session_owns(const policy_t* policy, uint32_t address,
-                              uint32_t least) noexcept nogil:
-    """Whether an inner source is in a prefix of the session's own with at least this mask."""
+cdef inline bint source_covers(const source_t* prefix, const addr_t* address) noexcept nogil:
+    cdef uint32_t octets = prefix.length >> 3
+    cdef uint32_t bits = prefix.length & 7
+    if memcmp(prefix.address.octet, address.octet, octets) != 0:
+        return False
+    return bits == 0 or (prefix.address.octet[octets] ^ address.octet[octets]) >> (8 - bits) == 0
+
+
+cdef inline bint session_owns(const policy_t* policy, const addr_t* address,
+                              int least) noexcept nogil:
+    """Whether an inner source is in a prefix of the session's own that is at least so long."""
     cdef uint32_t i
     if policy == NULL:
         return False
     for i in range(policy.count):
-        if (policy.prefix[i].mask >= least
-                and address & policy.prefix[i].mask == policy.prefix[i].address):
+        if policy.prefix[i].length >= least and source_covers(&policy.prefix[i], address):
             return True
     return False
 
@@ -170,5 +203,5 @@ cdef class SessionTable:
     cdef int insert(self, session_t index, session_hash_t** replaced) noexcept nogil
     cdef void remove(self, session_t index) noexcept nogil
     # The entry with these ids that will be there at the end of the open transaction: of those that
-    # live, the last one made. SESSION_INVALID: none.
-    cdef session_t newest(self, uint64_t key) noexcept nogil
+    # live, the last one made. SESSION_INVALID: none. local6 as in session_find.
+    cdef session_t newest(self, uint64_t key, const uint8_t* local6) noexcept nogil

@@ -8,8 +8,8 @@ behind is stopped. When too many are not empty, the filled ones go to a new hash
 from fastpath.atomic cimport (
     ATOMIC_RELEASE, atomic_store_pointer, atomic_store_u64)
 from fastpath.memory cimport map_zeroed, unmap
-from fastpath.types cimport SESSION_INVALID, session_t
-from libc.stdint cimport uint32_t, uint64_t
+from fastpath.types cimport INET, SESSION_INVALID, session_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -53,13 +53,16 @@ cdef class SessionTable:
         self.capacity = capacity
         self.free = SESSION_INVALID
         self.map.at = <session_entry_t*> map_zeroed(capacity * sizeof(session_entry_t), True)
+        self.map.ends = <session_ends_t*> map_zeroed(capacity * sizeof(session_ends_t), False)
         self.link = <uint32_t*> map_zeroed(capacity * sizeof(uint32_t), False)
         self.map.hash = _empty_hash(CELLS_MIN)
-        if self.map.at == NULL or self.link == NULL or self.map.hash == NULL:
+        if (self.map.at == NULL or self.map.ends == NULL or self.link == NULL
+                or self.map.hash == NULL):
             raise MemoryError(f"no memory for {capacity} sessions")
 
     def __dealloc__(self):
         unmap(self.map.at, self.capacity * sizeof(session_entry_t))
+        unmap(self.map.ends, self.capacity * sizeof(session_ends_t))
         unmap(self.link, self.capacity * sizeof(uint32_t))
         free(self.map.hash)
 
@@ -121,7 +124,7 @@ cdef class SessionTable:
             hash.filled -= 1
             slot = (slot - 1) & hash.mask
 
-    cdef session_t newest(self, uint64_t key) noexcept nogil:
+    cdef session_t newest(self, uint64_t key, const uint8_t* local6) noexcept nogil:
         cdef session_hash_t* hash = self.map.hash
         cdef uint32_t tag = session_hash(key)
         cdef uint32_t slot = tag & hash.mask
@@ -131,7 +134,9 @@ cdef class SessionTable:
             index = <uint32_t> hash.cell[slot] - CELL_FIRST
             if (hash.cell[slot] >> 32 == tag and <uint32_t> hash.cell[slot] >= CELL_FIRST
                     and session_has(&self.map.at[index], key)
-                    and self.map.at[index].died == SESSION_NEVER):
+                    and self.map.at[index].died == SESSION_NEVER
+                    and (self.map.at[index].family == INET if local6 == NULL
+                         else session_is_at(&self.map, index, local6))):
                 if found == SESSION_INVALID or self.map.at[index].born == SESSION_NEVER:
                     found = index
             slot = (slot + 1) & hash.mask

@@ -1,9 +1,10 @@
 # What a transaction does to a session: its checks, and the form of its headers.
 
 from fastpath.adjacency cimport adjacency_t
-from fastpath.session cimport session_entry_t
+from fastpath.session cimport session_ends_t, session_entry_t
+from fastpath.types cimport addr_t
 from fastpath.update_error cimport update_error_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     TOS_COPY = -1             # outer TOS octet is the inner one
@@ -23,8 +24,9 @@ cdef struct form_t:
 
 cdef struct session_request_t:
     int64_t table             # routing table of its inner packets
-    uint32_t local            # our tunnel address and the LAC's, host byte order
-    uint32_t peer
+    int family                # INET or INET6, of both addresses
+    addr_t local              # our tunnel address
+    addr_t peer               # the LAC's
     int64_t local_port
     int64_t peer_port
     int64_t tunnel            # our ids
@@ -35,7 +37,9 @@ cdef struct session_request_t:
 # Both return 0, or fill the error in and return its code.
 cdef int check_form(const form_t* form, update_error_t* error) noexcept nogil
 cdef int check_request(const session_request_t* request, update_error_t* error) noexcept nogil
-cdef void apply_request(session_entry_t* entry, const session_request_t* request) noexcept nogil
+cdef uint64_t request_key(const session_request_t* request) noexcept nogil
+cdef void apply_request(session_entry_t* entry, session_ends_t* ends,
+                        const session_request_t* request) noexcept nogil
 # Gives an adjacency its rewrite; flags that are not the form's stay.
-cdef void apply_form(adjacency_t* a, const session_entry_t* entry,
+cdef void apply_form(adjacency_t* a, const session_entry_t* entry, const session_ends_t* ends,
                      const form_t* form) noexcept nogil

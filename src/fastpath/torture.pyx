@@ -98,8 +98,9 @@ cdef class Torture:
     cdef int _new_session(self, uint32_t state, nh_t* nh) noexcept nogil:
         cdef session_request_t request
         memset(&request, 0, sizeof(request))
-        request.local = LOCAL
-        request.peer = LOCAL + 1
+        request.family = INET
+        store_be32(request.local.octet + 12, LOCAL)
+        store_be32(request.peer.octet + 12, LOCAL + 1)
         request.local_port = request.peer_port = 1701
         request.tunnel = 1 + state
         request.session = 1
@@ -207,17 +208,19 @@ cdef class Torture:
         # Octets 34 and 35 of the rewrite are the peer's session id.
         torn += load_be16(at[nh].rewrite + 34) != 1 + state or at[nh].mtu != 1000 + state
         index = session_find(&self._forwarding.sessions.map, session_key(LOCAL, 1 + STEADY, 1),
-                             version.number)
+                             NULL, version.number)
         if index == SESSION_INVALID:
             return torn + 1
         entry = &self._forwarding.sessions.map.at[index]
         torn += session_filter(entry, version.number) != 1 + state
         for i in range(STATES):
             index = session_find(&self._forwarding.sessions.map,
-                                 session_key(LOCAL, <uint16_t> (1 + i), 1), version.number)
+                                 session_key(LOCAL, <uint16_t> (1 + i), 1), NULL,
+                                 version.number)
             torn += (index != SESSION_INVALID) != (<uint32_t> i == state)
         index = session_find(&self._forwarding.sessions.map,
-                             session_key(LOCAL, <uint16_t> (1 + state), 1), version.number)
+                             session_key(LOCAL, <uint16_t> (1 + state), 1), NULL,
+                             version.number)
         if index != SESSION_INVALID:
             entry = &self._forwarding.sessions.map.at[index]
             torn += at[entry.nh].kind != ADJ_SESSION
@@ -311,7 +314,8 @@ cdef class Torture:
         peer's session id, filter."""
         cdef uint64_t number = self._held[worker].number
         cdef uint32_t index = session_find(&self._forwarding.sessions.map,
-                                           session_key(LOCAL, tunnel, session), number)
+                                           session_key(LOCAL, tunnel, session), NULL,
+                                           number)
         cdef const session_entry_t* entry
         cdef nh_t nh
         if index == SESSION_INVALID:

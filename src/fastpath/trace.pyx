@@ -5,16 +5,18 @@ packet, no counter and no state. The steps around it are read from the same vers
 """
 
 from fastpath.address cimport addr_text, address_text
-from fastpath.adjacency cimport ADJ_IP, ADJ_SESSION, adjacency_t
+from fastpath.adjacency cimport ADJ_IP, ADJ_OUTER6, ADJ_SESSION, adjacency_t
 from fastpath.atomic cimport sched_yield
 from fastpath.engine cimport Engine
 from fastpath.flow cimport flow_addresses, flow_ports
+from fastpath.forwarding cimport table_entry_t
+from fastpath.ip6 cimport IP6_DESTINATION
 from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY, packet_t
 from fastpath.parse cimport parse_ip, parse_link
 from fastpath.ports.linktype cimport link_number
 from fastpath.prefix_store cimport store_longest
 from fastpath.session cimport session_entry_t
-from fastpath.types cimport INET, NH_DROP, PORT_INVALID, addr_t, nh_t
+from fastpath.types cimport INET, INET6, NH_DROP, PORT_INVALID, addr_t, nh_t
 from fastpath.verdict cimport REASON_NONE, VERDICT_DROP
 from fastpath.wire cimport load_be16
 from fastpath.worker cimport Worker
@@ -93,7 +95,7 @@ cdef object _traced(Engine engine, Worker asker, int port, bytes frame, str link
     if p.flags & PKT_DECAPPED:
         lines.append(_session_line(engine, p.session))
         lines.append(_packet_line(p))
-    routed = p.family == INET and p.l4 and (p.verdict != VERDICT_DROP or p.nh != NH_DROP)
+    routed = p.family and p.l4 and (p.verdict != VERDICT_DROP or p.nh != NH_DROP)
     prefix = _route_of(engine, p) if routed else None
     nh = p.nh if routed else NH_DROP
     a = asker.adjacency(&nh)
@@ -130,15 +132,22 @@ cdef str _session_line(Engine engine, uint64_t session):
 
 cdef str _header_line(adjacency_t* a):
     cdef const uint8_t* outer = &a.rewrite[0]
-    return (f"L2TP to {address_text(INET, outer + 16)} port {load_be16(outer + 22)},"
-            f" tunnel {load_be16(outer + 32)} session {load_be16(outer + 34)},"
+    # The offsets of adjacency.pxd: peer, its port, its ids.
+    if a.flags & ADJ_OUTER6:
+        peer, ids = address_text(INET6, outer + 20), outer + 40
+    else:
+        peer, ids = address_text(INET, outer + 16), outer + 32
+    port = load_be16(outer + (38 if a.flags & ADJ_OUTER6 else 22))
+    return (f"L2TP to {peer} port {port}, tunnel {load_be16(ids)} session {load_be16(ids + 2)},"
             f" {a.rewrite_len} octets before it")
 
 
 cdef str _route_of(Engine engine, const packet_t* p):
     """The longest prefix of the table that holds the destination."""
-    cdef const uint8_t* destination = p.data + p.l3 + 16
-    cdef int length = store_longest(engine.forwarding.table[p.table].exact4, destination)
+    cdef table_entry_t* table = &engine.forwarding.table[p.table]
+    cdef bint six = p.family == INET6
+    cdef const uint8_t* destination = p.data + p.l3 + (<int>IP6_DESTINATION if six else 16)
+    cdef int length = store_longest(table.exact6 if six else table.exact4, destination)
     if length == 0 and p.nh == NH_DROP:
         return None
-    return str(ip_network((destination[:4], length), strict=False))
+    return str(ip_network((destination[:16 if six else 4], length), strict=False))

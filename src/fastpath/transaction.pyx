@@ -3,7 +3,7 @@
 A shell over the core in update.pyx: Python's values in, Python's exceptions out.
 """
 
-from fastpath.address cimport ADDRESS_OCTETS, read_address, read_prefix
+from fastpath.address cimport ADDRESS_OCTETS, fill_addr, read_address, read_prefix
 from fastpath.adjacency cimport ADJ_DROP, ADJ_GLEAN, ADJ_IP, ADJ_LOCAL
 from fastpath.session cimport source_t
 from fastpath.session_change cimport TOS_COPY, form_t, session_request_t
@@ -13,7 +13,6 @@ from fastpath.update_error cimport (
     UPDATE_INTERRUPTED, UPDATE_NO_MEMORY, UPDATE_NO_NEXT_HOP, UPDATE_NO_ROUTE, UPDATE_NO_TABLE,
     UPDATE_OPEN, UPDATE_RETIRED, UPDATE_SESSIONS_FULL, UPDATE_SHADOWS_FULL, error_text,
     update_error_t)
-from fastpath.wire cimport load_be32
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -203,19 +202,22 @@ cdef class Transaction:
                     bint udp_checksum=True, tos=None, bint df=True) -> int:
         """An L2TP session: encapsulates toward `peer`, accepts from it; returns its next hop index.
 
-        local and peer: (IPv4 address, UDP port); tunnel and session: our ids, 1..65535; mtu:
-        largest inner packet, octets; mss: TCP segments are cut to it, octets, 0 for not; tos: outer
-        TOS octet, None copies the inner one; port: where it leaves. Raises ValueError for a value
-        out of range or ids that are in use.
+        local and peer: (IP address, UDP port), both of one family; tunnel and session: our ids,
+        1..65535; mtu: largest inner packet, octets; mss: TCP segments are cut to it, octets, in
+        IPv6 to 20 less, 0 for not; tos: outer TOS octet or traffic class, None copies the inner
+        one; port: where it leaves. Over IPv6 df says nothing, and without udp_checksum messages
+        that have none are taken too. Raises ValueError for a value out of range or ids that are in
+        use.
         """
         cdef session_request_t request
         cdef uint8_t[ADDRESS_OCTETS] octets
         cdef nh_t nh = NH_DROP
         self._check_open()
-        read_address(INET, local[0], octets)
-        request.local = load_be32(octets)
-        read_address(INET, peer[0], octets)
-        request.peer = load_be32(octets)
+        request.family = _family_of(local[0])
+        read_address(request.family, local[0], octets)
+        fill_addr(&request.local, request.family, octets)
+        read_address(request.family, peer[0], octets)
+        fill_addr(&request.peer, request.family, octets)
         request.local_port = local[1]
         request.peer_port = peer[1]
         request.table = table
@@ -238,25 +240,21 @@ cdef class Transaction:
         self._checked(self._update.update_session(index, &form))
 
     def set_sources(self, nh: int, prefixes) -> None:
-        """IPv4 prefixes that the peer of a session may send from even if the route to them leads
-        elsewhere (another session has the same prefix and is newer), but not to a plain next hop,
-        to ourselves, or by a longer prefix. Raises as add_route, and ValueError for more than
-        65,535.
+        """Prefixes of either family that the peer of a session may send from even if the route to
+        them leads elsewhere (another session has the same prefix and is newer), but not to a plain
+        next hop, to ourselves, or by a longer prefix. Raises as add_route, and ValueError for more
+        than 65,535.
         """
         cdef nh_t index = self._next_hop(nh)
         cdef list rows = list(prefixes)
         cdef size_t n = len(rows)
-        cdef uint8_t[ADDRESS_OCTETS] octets
         cdef source_t* sources = <source_t*> malloc((n + 1) * sizeof(source_t))
         cdef size_t at
-        cdef int length
         if sources == NULL:
             raise MemoryError("no memory for the sources of a session")
         try:
             for at in range(n):
-                length = read_prefix(INET, rows[at], octets)
-                sources[at].address = load_be32(octets)
-                sources[at].mask = <uint32_t> (<uint64_t> 0xFFFFFFFF << (32 - length))
+                _read_source(rows[at], &sources[at])
             self._checked(self._update.set_sources(index, sources, n))
         finally:
             free(sources)
@@ -298,6 +296,22 @@ cdef class Transaction:
         self._open = False
         with nogil:
             self._update.rollback()
+
+
+cdef int _family_of(object address) except -1:
+    packed = getattr(address, "packed", address)
+    if isinstance(packed, bytes):
+        return INET6 if len(packed) == ADDRESS_OCTETS else INET
+    return INET6 if ":" in str(address) else INET
+
+
+cdef int _read_source(object prefix, source_t* source) except -1:
+    cdef uint8_t[ADDRESS_OCTETS] octets
+    cdef int family = INET6 if ":" in str(prefix) else INET
+    cdef int length = read_prefix(family, prefix, octets)
+    fill_addr(&source.address, family, octets)
+    source.length = <uint8_t> (length if family == INET6 else 96 + length)
+    return 0
 
 
 def _family(addresses) -> int:

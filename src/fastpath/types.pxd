@@ -18,7 +18,7 @@ cdef enum:
 
     BURST_MAX = 256           # packets of one burst at the most
     HEADROOM = 128            # writable octets that a port or the arena leaves before a packet
-    DATAGRAM_MAX = 65535      # octets of an IPv4 packet
+    DATAGRAM_MAX = 65535      # octets of the longest packet that is sent or kept
 
     INET = 4                  # address families, as the version field of the IP header has them
     INET6 = 6

@@ -13,17 +13,16 @@ from fastpath.atomic cimport (
     ATOMIC_RELAXED, ATOMIC_RELEASE, atomic_store_pointer, atomic_store_u16)
 from fastpath.limbo cimport LIMBO_MEMORY, limbo_put
 from fastpath.session cimport (
-    SESSION_NEVER, policy_t, session_entry_t, session_hash_t, session_key, source_t)
+    SESSION_NEVER, policy_t, session_entry_t, session_hash_t, source_t)
 from fastpath.session_change cimport (
-    apply_form, apply_request, check_form, check_request, form_t, session_request_t)
+    apply_form, apply_request, check_form, check_request, form_t, request_key, session_request_t)
 from fastpath.types cimport (
-    DATAGRAM_MAX, INET, NH_DROP, PORT_INVALID, SESSION_INVALID, nh_t, session_t)
+    DATAGRAM_MAX, INET6, NH_DROP, PORT_INVALID, SESSION_INVALID, nh_t, session_t)
 from fastpath.update_error cimport (
     UPDATE_ADJACENCIES_FULL, UPDATE_DONE, UPDATE_KIND, UPDATE_NOT_SESSION, UPDATE_NO_MEMORY,
     UPDATE_PERMANENT, UPDATE_SESSIONS_FULL, UPDATE_SESSION_IN_USE, UPDATE_SHADOWS_FULL, refuse,
     refuse_nh, refuse_range)
 from fastpath.update_routes cimport mark
-from fastpath.wire cimport store_be32
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy
@@ -79,7 +78,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
         return UPDATE_DONE
 
     cdef int add_session(self, const session_request_t* request, nh_t* nh) noexcept nogil:
-        cdef uint64_t key
+        cdef const uint8_t* local6 = NULL
         cdef session_t index
         cdef session_entry_t* entry
         cdef session_hash_t* replaced = NULL
@@ -88,8 +87,9 @@ cdef class UpdateAdjacencies(UpdateRoutes):
                 or self._check_table(request.table) != UPDATE_DONE
                 or check_request(request, &self.error) != UPDATE_DONE):
             return self.error.code
-        key = session_key(request.local, <uint16_t> request.tunnel, <uint16_t> request.session)
-        index = self._sessions.newest(key)
+        if request.family == INET6:
+            local6 = <const uint8_t*> &request.local
+        index = self._sessions.newest(request_key(request), local6)
         if (index != SESSION_INVALID and not SIDE_DELETED
                 & self._adjacencies.side[self._sessions.map.at[index].nh].marks):
             return self._refuse_ids(request)
@@ -102,7 +102,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             self.error.most = self._sessions.capacity
             return UPDATE_SESSIONS_FULL
         entry = &self._sessions.map.at[index]
-        apply_request(entry, request)
+        apply_request(entry, &self._sessions.map.ends[index], request)
         made = self._adjacencies.take(ADJ_SESSION)
         if made == NH_DROP:
             self._sessions.give(index)
@@ -121,7 +121,8 @@ cdef class UpdateAdjacencies(UpdateRoutes):
         self._adjacencies.at[made].port = <uint16_t> request.port
         self._adjacencies.side[made].table = <uint16_t> request.table
         self._adjacencies.side[made].marks = SIDE_NEW
-        apply_form(&self._adjacencies.at[made], entry, &request.form)
+        apply_form(&self._adjacencies.at[made], entry, &self._sessions.map.ends[index],
+                   &request.form)
         mark(&self._made, made)
         nh[0] = made
         return UPDATE_DONE
@@ -130,8 +131,11 @@ cdef class UpdateAdjacencies(UpdateRoutes):
         refuse(&self.error, UPDATE_SESSION_IN_USE)
         self.error.least = request.tunnel
         self.error.most = request.session
-        self.error.family = INET
-        store_be32(self.error.prefix, request.local)
+        self.error.family = request.family
+        if request.family == INET6:
+            memcpy(self.error.prefix, request.local.octet, 16)
+        else:
+            memcpy(self.error.prefix, request.local.octet + 12, 4)
         return UPDATE_SESSION_IN_USE
 
     cdef int update_session(self, nh_t nh, const form_t* form) noexcept nogil:
@@ -141,7 +145,8 @@ cdef class UpdateAdjacencies(UpdateRoutes):
                 or check_form(form, &self.error) != UPDATE_DONE
                 or self._writable(nh, &a, &hold) != UPDATE_DONE):
             return self.error.code
-        apply_form(a, &self._sessions.map.at[a.session], form)
+        apply_form(a, &self._sessions.map.at[a.session], &self._sessions.map.ends[a.session],
+                   form)
         return UPDATE_DONE
 
     cdef int hold(self, nh_t nh, uint64_t key) noexcept nogil:

@@ -78,7 +78,7 @@ cdef int _of_next_hop(const update_error_t* e, char* into, size_t room) noexcept
 
 cdef int _of_session(const update_error_t* e, char* into, size_t room) noexcept nogil:
     cdef char[ADDRESS_TEXT] text
-    inet_ntop(AF_INET, e.prefix, text, ADDRESS_TEXT)
+    inet_ntop(AF_INET if e.family == INET else AF_INET6, e.prefix, text, ADDRESS_TEXT)
     return snprintf(into, room, "tunnel %lld session %lld at %s is in use", <long long> e.least,
                     <long long> e.most, text)
 

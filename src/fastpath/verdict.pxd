@@ -9,7 +9,7 @@ cpdef enum Verdict:
     VERDICT_DELIVER = 1         # sent to a plain IP next hop
     VERDICT_TRIGGER = 2         # hit a dial-out route, or waits for the call it placed
     VERDICT_PUNT_L2TP = 3       # L2TP control message for the control plane
-    VERDICT_PUNT_PPP = 4        # PPP frame other than IP inside a session
+    VERDICT_PUNT_PPP = 4        # PPP frame other than IP inside a session, or ICMPv6 of its link
     VERDICT_PUNT_LOCAL = 5      # for one of our own addresses
     VERDICT_DROP = 6            # discarded, for the reason that is counted beside it
     VERDICT_COUNT = 7
@@ -22,24 +22,24 @@ cpdef enum Reason:
     REASON_LINK_SHORT           # frame ends inside the link header
     REASON_VLAN_NESTING         # more than two VLAN tags
     REASON_NOT_IP               # an Ethernet type or PPP protocol other than IP
-    # IPv4 header (RFC 791, RFC 1812 5.2.2)
+    # IP header (RFC 791, RFC 1812 5.2.2, RFC 8200)
     REASON_IP_SHORT             # frame ends inside the IP header
     REASON_IP_VERSION           # version nibble is not that of the family
     REASON_IP_HEADER_LENGTH     # header length below 20 octets or behind the end
     REASON_IP_TOTAL_LENGTH      # total length below the header or behind the end
     REASON_IP_CHECKSUM          # header checksum is wrong
-    REASON_MARTIAN_SOURCE       # 0/8, 127/8, multicast, 240/4 as source (RFC 1812 5.3.7)
+    REASON_MARTIAN_SOURCE       # no host's address as source (RFC 1812 5.3.7, RFC 4291 2.5)
     REASON_MULTICAST            # multicast or broadcast destination: not forwarded
-    REASON_MARTIAN_DESTINATION  # 127/8 as destination (RFC 1812 5.3.7)
-    REASON_TTL_EXPIRED          # TTL 0 or 1 on its way to a next hop; answered by ICMP
+    REASON_MARTIAN_DESTINATION  # 127/8, ::, ::1 or ::ffff:0:0/96 as destination
+    REASON_TTL_EXPIRED          # TTL or hop limit 0 or 1 on its way to a next hop; answered by ICMP
     REASON_IP6_HEADER           # IPv6 header or payload length does not fit the frame
-    REASON_IP6_NOT_FORWARDED    # well-formed IPv6, for which nothing forwards yet
+    REASON_LINK_LOCAL           # fe80::/10 as source or destination: stays on its link
     # routing
     REASON_NO_ROUTE             # no prefix of the table matches; answered by ICMP
     REASON_PROHIBITED           # route to a drop adjacency
     REASON_TOO_BIG              # longer than the next hop's MTU and not to be fragmented
     REASON_SAME_SESSION         # would leave by the session it arrived by
-    REASON_FILTERED             # a filter of the target or a session denies it
+    REASON_FILTERED             # a filter of the target or a session denies it; answered by ICMP
     REASON_NO_TRAFFIC           # hit a dial-out route whose filter does not let it place a call
     # UDP and L2TP (RFC 2661 3.1)
     REASON_FRAGMENT_TO_US       # fragment addressed to a tunnel address: never reassembled here

@@ -116,10 +116,17 @@ cdef enum:
     PROTO_ICMP = 1
     PROTO_TCP = 6
     PROTO_UDP = 17
+    PROTO_ROUTING = 43            # IPv6 extension headers, as the next and HOPOPTS
+    PROTO_FRAGMENT = 44
     PROTO_DCCP = 33
+    PROTO_AH = 51
     PROTO_ICMP6 = 58
+    PROTO_DSTOPTS = 60
     PROTO_SCTP = 132
+    PROTO_MOBILITY = 135
     PROTO_UDPLITE = 136
+    PROTO_HIP = 139
+    PROTO_SHIM6 = 140
 
 # --- transport ------------------------------------------------------------------------------------
 
@@ -175,6 +182,17 @@ cdef enum:
     ICMP_UNREACHABLE_PORT = 3
     ICMP_FRAGMENTATION_NEEDED = 4
     ICMP_PROHIBITED = 13          # RFC 1812 5.2.7.1
+
+    ICMP6_UNREACHABLE = 1         # RFC 4443; types below ICMP6_QUERY are errors
+    ICMP6_TOO_BIG = 2
+    ICMP6_TIME_EXCEEDED = 3
+    ICMP6_QUERY = 128
+    ICMP6_ECHO = 128
+    ICMP6_ECHO_REPLY = 129
+    ICMP6_REDIRECT = 137          # RFC 4861 4.5
+
+    ICMP6_NO_ROUTE = 0            # codes of ICMP6_UNREACHABLE
+    ICMP6_PROHIBITED = 1
 
 # --- L2TP and PPP ---------------------------------------------------------------------------------
 

@@ -13,9 +13,11 @@ from fastpath.atomic cimport (
 from fastpath.counters cimport (
     COUNTER_INJECTED, COUNTER_TRIGGERS_DROPPED, COUNTER_TRIGGERS_FLUSHED, add_count)
 from fastpath.filters cimport FilterTable
+from fastpath.flow cimport family_of
 from fastpath.forwarding cimport Forwarding, table_entry_t
-from fastpath.output cimport port_entry_t
-from fastpath.packet cimport packet_t
+from fastpath.transmit cimport port_entry_t
+from fastpath.packet cimport LINK_IPV4, LINK_IPV6, packet_t
+from fastpath.parse cimport parse_ip
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing
 from fastpath.trigger cimport TRIGGER_DISCARD, TriggerTable
@@ -258,6 +260,7 @@ cdef class Worker(Pipeline):
         cdef int reason = 0
         memcpy(p.data, order.frame, order.length)
         p.len = order.length
+        p.family = family_of(p.data)
         self.comment = b"control"
         if a.kind == ADJ_SESSION:
             self.encapsulate(p, a)
@@ -320,7 +323,12 @@ cdef class Worker(Pipeline):
         cdef packet_t* p = self.make(DATAGRAM_MAX, self._now)
         p.len = self.triggers.take(index, p, flushed)
         p.frame_len = p.wire_len = p.len
-        return p if p.len else NULL
+        if p.len == 0:
+            return NULL
+        p.family = family_of(p.data)
+        p.link = LINK_IPV4 if p.family == INET else LINK_IPV6
+        parse_ip(p)               # it was sound when it came
+        return p
 
 
 cdef int poll_entry(void* worker, int port, int most) noexcept nogil:

@@ -13,7 +13,6 @@ from fastpath.ring cimport punt_t
 from fastpath.trigger cimport TRIGGER_DISCARD, TRIGGER_HOLD, trigger_event_t
 from fastpath.types cimport DATAGRAM_MAX
 from fastpath.verdict cimport REASON_NONE
-from fastpath.wire cimport store_be32
 from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, Worker, order_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -80,13 +79,13 @@ cdef void _copy_punt(taken_t* taken, const punt_t* record) noexcept nogil:
     punt.offset = taken.used
     punt.len = record.len
     punt.nh = record.nh
-    store_be32(punt.source, record.source)
-    store_be32(punt.destination, record.destination)
+    memcpy(punt.source, record.source.octet, 16)
+    memcpy(punt.destination, record.destination.octet, 16)
     punt.source_port = record.source_port
     punt.destination_port = record.destination_port
     punt.table = record.table
     punt.verdict = record.verdict
-    punt.unused = 0
+    memset(punt.unused, 0, sizeof(punt.unused))
     memcpy(taken.octets + taken.used, record + 1, record.len)
     taken.used += record.len
     taken.n += 1

@@ -8,8 +8,10 @@ from fastpath.abi.handle cimport (
     close_engine, close_orphans, close_worker, engine_of, engine_slot_t, enter, fail, fail_with,
     give_worker, leave, next_worker, open_engine, open_worker, spare_worker, worker_here,
     worker_slot_t)
-from fastpath.handover cimport BurstQueue, Bursts
+from fastpath.address cimport address_text
 from fastpath.engine cimport Engine
+from fastpath.handover cimport BurstQueue, Bursts
+from fastpath.types cimport INET, INET6
 from fastpath.worker cimport Worker
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
@@ -42,7 +44,7 @@ cdef int _engine_destroy(fp_engine_t engine, fp_error_t* error) noexcept with gi
 
 
 cdef int _add_table(fp_engine_t engine, const char* name, const uint8_t* address,
-                    fp_error_t* error) noexcept with gil:
+                    const uint8_t* address6, fp_error_t* error) noexcept with gil:
     cdef engine_slot_t* slot = enter(engine, error)
     cdef int result
     if slot == NULL:
@@ -51,7 +53,8 @@ cdef int _add_table(fp_engine_t engine, const char* name, const uint8_t* address
         if name == NULL:
             raise ValueError("name is NULL")
         result = (<Engine>engine_of(slot)).add_table(
-            name.decode(), None if address == NULL else ".".join(str(address[i]) for i in range(4)))
+            name.decode(), None if address == NULL else address_text(INET, address),
+            None if address6 == NULL else address_text(INET6, address6))
     except BaseException as exception:
         result = fail_with(error, exception)
     leave(slot)

@@ -33,7 +33,7 @@ extern "C" {
 
 /* declarations: from here to the mark at the end this is plain C99, for cffi too */
 
-#define FP_ABI_VERSION 1   /* raised when what follows changes other than at the end of fp_abi_t */
+#define FP_ABI_VERSION 2   /* raised when what follows changes other than at the end of fp_abi_t */
 
 /* The table. New calls are added at its end, and `size` tells how many there are. */
 typedef struct fp_abi {
@@ -54,10 +54,10 @@ typedef struct fp_abi {
      * way. An engine that Python made lives on in Python. */
     int (*engine_destroy)(fp_engine_t engine, fp_error_t *error);
     /* [gil] A routing table, empty. address: our IPv4 address in it, four octets, the source of
-     * ICMP answers; NULL: there are none. Returns its number. FP_ERROR_ARGUMENT: the name exists.
-     */
+     * ICMP answers; NULL: there are none. address6: the same of ICMPv6, 16 octets. Returns its
+     * number. FP_ERROR_ARGUMENT: the name exists. */
     int (*add_table)(fp_engine_t engine, const char *name, const uint8_t *address,
-                     fp_error_t *error);
+                     const uint8_t *address6, fp_error_t *error);
     /* [gil] A port that workers feed, its packets looked up in a table. Returns its number. Ports
      * are added before workers register. */
     int (*add_port)(fp_engine_t engine, const char *name, int table, fp_error_t *error);

@@ -112,8 +112,8 @@ cdef extern from "abi/fp_abi.h" nogil:
         uint16_t mtu
 
     ctypedef struct fp_session_t:
-        uint8_t local[4]
-        uint8_t peer[4]
+        uint8_t local[16]
+        uint8_t peer[16]
         uint16_t local_port
         uint16_t peer_port
         uint16_t tunnel
@@ -126,19 +126,21 @@ cdef extern from "abi/fp_abi.h" nogil:
         uint16_t mss
         uint8_t flags
         uint8_t tos
+        uint8_t family
+        uint8_t unused
 
     ctypedef struct fp_punt_t:
         uint64_t ts
         uint32_t offset
         uint32_t len
         uint32_t nh
-        uint8_t source[4]
-        uint8_t destination[4]
+        uint8_t source[16]
+        uint8_t destination[16]
         uint16_t source_port
         uint16_t destination_port
         uint16_t table
         uint8_t verdict
-        uint8_t unused
+        uint8_t unused[5]
 
     ctypedef struct fp_trigger_t:
         uint64_t key
@@ -202,7 +204,7 @@ cdef extern from "abi/fp_abi.h" nogil:
                              fp_error_t* error) noexcept nogil
         int (*engine_destroy)(fp_engine_t engine, fp_error_t* error) noexcept nogil
         int (*add_table)(fp_engine_t engine, const char* name, const uint8_t* address,
-                         fp_error_t* error) noexcept nogil
+                         const uint8_t* address6, fp_error_t* error) noexcept nogil
         int (*add_port)(fp_engine_t engine, const char* name, int table,
                         fp_error_t* error) noexcept nogil
         int (*worker_register)(fp_engine_t engine, fp_worker_t* worker,

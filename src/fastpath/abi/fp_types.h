@@ -178,14 +178,15 @@ enum fp_session_flag {
     FP_SESSION_ACFC = 1,           /* PPP without FF 03 */
     FP_SESSION_PFC = 2,            /* PPP protocol in one octet */
     FP_SESSION_SEQUENCING = 4,     /* data messages with Ns */
-    FP_SESSION_UDP_CHECKSUM = 8,   /* outer UDP checksum computed, else 0 */
-    FP_SESSION_DF = 16,            /* Don't Fragment on the outer packet */
+    FP_SESSION_UDP_CHECKSUM = 8,   /* outer UDP checksum computed, else 0; over IPv6 a session made
+                                    * without takes messages that have none (RFC 6935) */
+    FP_SESSION_DF = 16,            /* Don't Fragment on the outer IPv4 packet */
     FP_SESSION_COPY_TOS = 32       /* outer TOS octet is the inner one, `tos` is not looked at */
 };
 
 typedef struct fp_session {
-    uint8_t local[4];          /* our tunnel address */
-    uint8_t peer[4];           /* the LAC's */
+    uint8_t local[16];         /* our tunnel address; an IPv4 address in the first four */
+    uint8_t peer[16];          /* the LAC's */
     uint16_t local_port;       /* UDP, 1 to 65535, as the next */
     uint16_t peer_port;
     uint16_t tunnel;           /* our ids, 1 to 65535 */
@@ -195,9 +196,12 @@ typedef struct fp_session {
     uint16_t table;            /* routing table of the inner packets */
     uint16_t port;             /* where it leaves */
     uint16_t mtu;              /* largest inner packet, octets, 68 to 65491; 0: 1460 */
-    uint16_t mss;              /* TCP segments announced to be larger are cut to it; 0: none are */
+    uint16_t mss;              /* TCP segments announced to be larger are cut to it, in IPv6 to 20
+                                * less; 0: none are */
     uint8_t flags;             /* enum fp_session_flag */
-    uint8_t tos;
+    uint8_t tos;               /* outer TOS octet or traffic class */
+    uint8_t family;            /* of both addresses: 6, or 4 or 0 for IPv4 */
+    uint8_t unused;            /* 0 */
 } fp_session_t;
 
 /* A packet for control: the octets are copied to the caller's memory at `offset`. */
@@ -206,14 +210,14 @@ typedef struct fp_punt {
     uint32_t offset;
     uint32_t len;
     uint32_t nh;               /* PUNT_PPP: adjacency of the session; else 0 */
-    uint8_t source[4];         /* outer IPv4 addresses */
-    uint8_t destination[4];
+    uint8_t source[16];        /* outer addresses, IPv4 as ::ffff:a.b.c.d */
+    uint8_t destination[16];
     uint16_t source_port;      /* outer UDP ports, 0 if it has none */
     uint16_t destination_port;
     uint16_t table;
     uint8_t verdict;           /* PUNT_L2TP: the octets are the UDP payload; PUNT_PPP: a PPP frame;
                                 * PUNT_LOCAL: an IP packet */
-    uint8_t unused;
+    uint8_t unused[5];
 } fp_punt_t;
 
 /* The first packet that hit a dial-out route toward a destination. */
@@ -294,8 +298,8 @@ FP_ABI_STATIC_ASSERT(offsetof(fp_packet_t, verdict) == 57, "fp_packet_t: verdict
 FP_ABI_STATIC_ASSERT(sizeof(fp_error_t) == 256, "fp_error_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_prefix_t) == 20, "fp_prefix_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_route_t) == 24, "fp_route_t has no padding");
-FP_ABI_STATIC_ASSERT(sizeof(fp_session_t) == 30, "fp_session_t has no padding");
-FP_ABI_STATIC_ASSERT(sizeof(fp_punt_t) == 40, "fp_punt_t has no padding");
+FP_ABI_STATIC_ASSERT(sizeof(fp_session_t) == 56, "fp_session_t has no padding");
+FP_ABI_STATIC_ASSERT(sizeof(fp_punt_t) == 64, "fp_punt_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_trigger_t) == 64, "fp_trigger_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_memory_t) == 24, "fp_memory_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_worker_info_t) == 32, "fp_worker_info_t has no padding");

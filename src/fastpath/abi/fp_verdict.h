@@ -12,7 +12,8 @@ enum fp_verdict {
     FP_VERDICT_DELIVER = 1,             /* sent to a plain IP next hop */
     FP_VERDICT_TRIGGER = 2,             /* hit a dial-out route, or waits for the call it placed */
     FP_VERDICT_PUNT_L2TP = 3,           /* L2TP control message for the control plane */
-    FP_VERDICT_PUNT_PPP = 4,            /* PPP frame other than IP inside a session */
+    /* PPP frame other than IP inside a session, or ICMPv6 of its link */
+    FP_VERDICT_PUNT_PPP = 4,
     FP_VERDICT_PUNT_LOCAL = 5,          /* for one of our own addresses */
     FP_VERDICT_DROP = 6,                /* discarded, for the reason that is counted beside it */
     FP_VERDICT_COUNT = 7
@@ -27,26 +28,28 @@ enum fp_reason {
     FP_REASON_LINK_SHORT = 3,           /* frame ends inside the link header */
     FP_REASON_VLAN_NESTING = 4,         /* more than two VLAN tags */
     FP_REASON_NOT_IP = 5,               /* an Ethernet type or PPP protocol other than IP */
-    /* IPv4 header (RFC 791, RFC 1812 5.2.2) */
+    /* IP header (RFC 791, RFC 1812 5.2.2, RFC 8200) */
     FP_REASON_IP_SHORT = 6,             /* frame ends inside the IP header */
     FP_REASON_IP_VERSION = 7,           /* version nibble is not that of the family */
     FP_REASON_IP_HEADER_LENGTH = 8,     /* header length below 20 octets or behind the end */
     FP_REASON_IP_TOTAL_LENGTH = 9,      /* total length below the header or behind the end */
     FP_REASON_IP_CHECKSUM = 10,         /* header checksum is wrong */
-    /* 0/8, 127/8, multicast, 240/4 as source (RFC 1812 5.3.7) */
+    /* no host's address as source (RFC 1812 5.3.7, RFC 4291 2.5) */
     FP_REASON_MARTIAN_SOURCE = 11,
     FP_REASON_MULTICAST = 12,           /* multicast or broadcast destination: not forwarded */
-    FP_REASON_MARTIAN_DESTINATION = 13, /* 127/8 as destination (RFC 1812 5.3.7) */
-    FP_REASON_TTL_EXPIRED = 14,         /* TTL 0 or 1 on its way to a next hop; answered by ICMP */
+    FP_REASON_MARTIAN_DESTINATION = 13, /* 127/8, ::, ::1 or ::ffff:0:0/96 as destination */
+    /* TTL or hop limit 0 or 1 on its way to a next hop; answered by ICMP */
+    FP_REASON_TTL_EXPIRED = 14,
     FP_REASON_IP6_HEADER = 15,          /* IPv6 header or payload length does not fit the frame */
-    FP_REASON_IP6_NOT_FORWARDED = 16,   /* well-formed IPv6, for which nothing forwards yet */
+    FP_REASON_LINK_LOCAL = 16,          /* fe80::/10 as source or destination: stays on its link */
     /* routing */
     FP_REASON_NO_ROUTE = 17,            /* no prefix of the table matches; answered by ICMP */
     FP_REASON_PROHIBITED = 18,          /* route to a drop adjacency */
     /* longer than the next hop's MTU and not to be fragmented */
     FP_REASON_TOO_BIG = 19,
     FP_REASON_SAME_SESSION = 20,        /* would leave by the session it arrived by */
-    FP_REASON_FILTERED = 21,            /* a filter of the target or a session denies it */
+    /* a filter of the target or a session denies it; answered by ICMP */
+    FP_REASON_FILTERED = 21,
     /* hit a dial-out route whose filter does not let it place a call */
     FP_REASON_NO_TRAFFIC = 22,
     /* UDP and L2TP (RFC 2661 3.1) */

@@ -8,6 +8,7 @@ from fastpath.abi.fp_abi cimport (
     fp_error_t, fp_prefix_t, fp_route_t, fp_session_t, fp_transaction_t)
 from fastpath.abi.handle cimport (
     close_transaction, engine_slot_t, enter, enter_transaction, fail, leave, open_transaction)
+from fastpath.address cimport address_width, fill_addr, has_host_bits
 from fastpath.engine cimport Engine
 from fastpath.session cimport source_t
 from fastpath.session_change cimport TOS_COPY, form_t, session_request_t
@@ -18,7 +19,6 @@ from fastpath.update_error cimport (
     UPDATE_INTERRUPTED, UPDATE_NO_MEMORY, UPDATE_NO_NEXT_HOP, UPDATE_NO_ROUTE, UPDATE_NO_TABLE,
     UPDATE_OPEN, UPDATE_RETIRED, UPDATE_SESSIONS_FULL, UPDATE_SHADOWS_FULL, error_text,
     update_error_t)
-from fastpath.wire cimport load_be32
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -276,9 +276,14 @@ cdef int _add_session(fp_transaction_t transaction, const fp_session_t* session,
     if slot == NULL:
         return code
     memset(&request, 0, sizeof(request))
+    request.family = session.family if session.family else <int>INET
+    if request.family != INET and request.family != INET6:
+        leave(slot)
+        return fail(error, FP_ERROR_ARGUMENT, 0, b"address family %lld is neither 4 nor 6",
+                    request.family)
+    fill_addr(&request.local, request.family, session.local)
+    fill_addr(&request.peer, request.family, session.peer)
     request.table = session.table
-    request.local = load_be32(session.local)
-    request.peer = load_be32(session.peer)
     request.local_port = session.local_port
     request.peer_port = session.peer_port
     request.tunnel = session.tunnel
@@ -304,17 +309,19 @@ cdef int _update_session(fp_transaction_t transaction, uint32_t nh, const fp_ses
 
 cdef int _read_sources(const fp_prefix_t* prefixes, uint32_t n, source_t* sources,
                        fp_error_t* error) noexcept nogil:
-    cdef uint32_t i, mask
+    cdef uint32_t i
+    cdef int family, width
     for i in range(n):
-        if prefixes[i].family != INET or prefixes[i].length > 32:
+        family = prefixes[i].family
+        width = address_width(family)
+        if width == 0 or prefixes[i].length > 8 * width:
             return fail(error, FP_ERROR_ARGUMENT, i, b"item %lld: family %lld, length %lld is no"
-                        b" IPv4 prefix", i, prefixes[i].family, prefixes[i].length)
-        mask = <uint32_t>(<uint64_t>0xFFFFFFFF << (32 - prefixes[i].length))
-        sources[i].address = load_be32(prefixes[i].octet)
-        sources[i].mask = mask
-        if sources[i].address & ~mask:
+                        b" prefix", i, prefixes[i].family, prefixes[i].length)
+        if has_host_bits(prefixes[i].octet, prefixes[i].length, width):
             return fail(error, FP_ERROR_ARGUMENT, i, b"item %lld: a prefix of length %lld has host"
                         b" bits set", i, prefixes[i].length)
+        fill_addr(&sources[i].address, family, prefixes[i].octet)
+        sources[i].length = prefixes[i].length + (96 if family == INET else 0)
     return FP_OK
 
 

@@ -10,7 +10,7 @@ from fastpath.atomic cimport ATOMIC_ACQUIRE, atomic_load_u32, sched_yield
 from fastpath.counters cimport COUNTER_COUNT, counters_t
 from fastpath.engine cimport Engine
 from fastpath.epoch cimport view_t
-from fastpath.output cimport port_entry_t
+from fastpath.transmit cimport port_entry_t
 from fastpath.packet cimport PKT_DECAPPED
 from fastpath.session cimport session_count_t
 from fastpath.types cimport INET, INET6

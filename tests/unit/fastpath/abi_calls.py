@@ -17,7 +17,7 @@ def calls_of_an_engine(engine, table=0) -> list[tuple]:
     """Every call that takes an engine, with arguments that are good otherwise."""
     room = ffi.new("uint8_t[64]")
     return [
-        ("add_table", engine, b"again", ffi.NULL),
+        ("add_table", engine, b"again", ffi.NULL, ffi.NULL),
         ("add_port", engine, b"again", table),
         ("worker_register", engine, ffi.new("fp_worker_t *")),
         ("poll_punts", engine, ffi.new("fp_punt_t *"), 1, room, 64),

@@ -114,7 +114,7 @@ class Router:
         out = ffi.new("fp_engine_t *")
         call("engine_create", ffi.new("fp_config_t *", {"size": size, **config}), out)
         self.engine = out[0]
-        self.table = call("add_table", self.engine, b"default", bytes([10, 88, 0, 1]))
+        self.table = call("add_table", self.engine, b"default", bytes([10, 88, 0, 1]), ffi.NULL)
         self.home = call("add_port", self.engine, b"home", self.table)
         self.tunnel = call("add_port", self.engine, b"tunnel", self.table)
         self.worker = self.register() if register else 0

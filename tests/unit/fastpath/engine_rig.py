@@ -50,7 +50,7 @@ class Rig:
         self, *, link: str = "raw", outer: Outer | None = None, mtu: int = 1460, **options
     ):
         self.engine = Engine(**options)
-        self.table = self.engine.add_table("red", US)
+        self.table = self._add_table()
         self.ports = {"home": MemPort("home", link), "tunnel": MemPort("tunnel", link)}
         self.index = {
             name: self.engine.attach(port, self.table) for name, port in self.ports.items()
@@ -59,6 +59,9 @@ class Rig:
         self.other_outer = replace(Outer(), peer_session=6)
         with self.engine.transaction() as t:
             self._fill(t, mtu)
+
+    def _add_table(self) -> int:
+        return self.engine.add_table("red", US)
 
     def _fill(self, t, mtu: int) -> None:
         home, tunnel = self.index["home"], self.index["tunnel"]

@@ -52,10 +52,20 @@ def ipv4(
     return sealed(header + options) + payload
 
 
-def ipv6(payload: bytes = b"", *, proto: int = 17) -> bytes:
-    """A sound IPv6 packet between two documentation addresses."""
-    src, dst = (ipaddress.IPv6Address(a).packed for a in ("2001:db8::1", "2001:db8::2"))
-    return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + src + dst + payload
+def ipv6(
+    payload: bytes = b"",
+    *,
+    proto: int = 17,
+    src: str = "2001:db8::1",
+    dst: str = "2001:db8::2",
+    hops: int = 64,
+    tclass: int = 0,
+    label: int = 0,
+) -> bytes:
+    """A sound IPv6 packet, by default between two documentation addresses."""
+    ends = b"".join(ipaddress.IPv6Address(address).packed for address in (src, dst))
+    first = 6 << 28 | tclass << 20 | label
+    return struct.pack("!IHBB", first, len(payload), proto, hops) + ends + payload
 
 
 def pseudo_header(packet: bytes, length: int) -> bytes:

@@ -206,7 +206,7 @@ def test_punts_are_copied_out(router):
     assert call("poll_punts", router.engine, punts, 4, room, 64) == 2
     for punt in punts[0:2]:
         assert bytes(ffi.buffer(room))[punt.offset : punt.offset + punt.len] == control
-        assert bytes(punt.source) == bytes([10, 88, 0, 2])
+        assert bytes(punt.source) == ipaddress.ip_address("::ffff:10.88.0.2").packed
         assert (punt.source_port, punt.destination_port, punt.ts) == (1702, 1701, 9)
         assert punt.verdict == NUMBERS.FP_VERDICT_PUNT_L2TP
     assert call("poll_punts", router.engine, punts, 4, room, 64) == 0

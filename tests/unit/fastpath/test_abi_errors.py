@@ -106,8 +106,10 @@ def test_a_configuration_out_of_range_is_refused(fields, match):
 
 
 def test_names_and_tables_are_checked(router):
-    refused(ARGUMENT, "'default' exists", "add_table", router.engine, b"default", ffi.NULL)
-    refused(ARGUMENT, "name is NULL", "add_table", router.engine, ffi.NULL, ffi.NULL)
+    refused(
+        ARGUMENT, "'default' exists", "add_table", router.engine, b"default", ffi.NULL, ffi.NULL
+    )
+    refused(ARGUMENT, "name is NULL", "add_table", router.engine, ffi.NULL, ffi.NULL, ffi.NULL)
     call("worker_unregister", router.worker)
     refused(UNKNOWN, "table 7 does not exist", "add_port", router.engine, b"x", 7)
     router.worker = router.register()

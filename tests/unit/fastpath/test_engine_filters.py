@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine_rig import Rig
-from packets import HOME, OTHER_SITE, PPP_IP, SITE, data_message, datagram
+from engine_rig import Rig, counter
+from packets import HOME, OTHER_SITE, PPP_IP, SITE, data_message, datagram, icmp_error
 
 from fastpath.acl import Classifier
 from fastpath.rules import RuleSet
@@ -63,7 +63,9 @@ def test_packets_into_a_session_pass_the_filter_of_its_adjacency():
         "DROP filtered": 1,
         "FORWARD": 2,
     }
-    assert len(rig.sent()) == 2
+    denied = icmp_error(to(SITE, port=9), 3, 13)
+    assert rig.sent()[0] == ("home", denied)
+    assert counter(rig.engine, "icmp_sent") == 1
 
 
 def test_packets_out_of_a_session_pass_its_own_filter():

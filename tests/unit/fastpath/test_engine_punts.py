@@ -46,7 +46,8 @@ def test_control_message_is_the_whole_datagram_whatever_length_says():
 
 FRAMES = [
     LCP_ECHO, b"\xc0\x21\x09\x01\x00\x04", b"\xff\x03\x80\x21\x01", b"\xff\x03\xc2\x23",
-    PPP_IP[:2] + b"\x00\x57" + ipv6(b"x"), b"\x57" + ipv6(), b"\x80\x57", b"\xff\x03\x3d\x80",
+    PPP_IP[:2] + b"\x00\x57" + ipv6(b"x", proto=58, src="fe80::1"),
+    b"\x57" + ipv6(proto=58, src="::", dst="ff02::2"), b"\x80\x57", b"\xff\x03\x3d\x80",
     b"\xff\x03\x00\x2d" + b"VJ", b"\xff\x03\x00\x00", b"\x01", b"\xff\x04\x21",
     b"\xff\x21\x03\x00",
 ]  # fmt: skip
@@ -56,7 +57,7 @@ FRAMES = [
 @pytest.mark.parametrize("header", [
     DataHeader(1, 2), DataHeader(1, 2, ns=4, has_length=True, offset=7, priority=True),
 ], ids=["short", "long"])  # fmt: skip
-def test_ppp_frame_other_than_ipv4_comes_whole_with_its_session(frame, header):
+def test_ppp_frame_that_is_not_routed_comes_whole_with_its_session(frame, header):
     rig = Rig()
     packet = data_message(frame, header)
     expected = Punt("PUNT_PPP", 9, rig.table, (LAC, 1701), (LOCAL, 1701), rig.session, frame)
