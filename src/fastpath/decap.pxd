@@ -51,6 +51,11 @@ cdef inline bint _is_fragment(const packet_t* p, const uint8_t* ip) noexcept nog
     return upper.fragment or upper.headless
 
 
+# An IPv6 message without a checksum. Of a socket's the kernel has judged that.
+cdef inline bint _is_unsummed(const packet_t* p, const udp_t* udp) noexcept nogil:
+    return p.family == INET6 and udp.checksum == 0 and not p.flags & PKT_SOCKET
+
+
 # Finds the session of a data message and holds it against who sent it.
 cdef inline int _find_session(packet_t* p, const uint8_t* ip, const session_map_t* sessions,
                               uint64_t version, const decap_t* d) noexcept nogil:
@@ -73,7 +78,7 @@ cdef inline int _find_session(packet_t* p, const uint8_t* ip, const session_map_
         return REASON_PEER_MISMATCH
     # Over IPv6 the checksum alone tells that a message is for us (RFC 8200 8.1): only a session
     # that is set up to go without may leave it out (RFC 6935 5).
-    if p.family == INET6 and d.udp.checksum == 0 and not entry.unsummed:
+    if _is_unsummed(p, &d.udp) and not entry.unsummed:
         p.session = SESSION_INVALID
         return REASON_UDP_CHECKSUM
     return REASON_NONE
@@ -113,7 +118,7 @@ cdef inline int decap(packet_t* p, const session_map_t* sessions, uint64_t versi
     if p.flags & PKT_DECAPPED:
         return _refuse(p, REASON_L2TP_NESTED)
     # Whether an IPv6 message may have none is seen when its session is known.
-    if not (p.flags & PKT_TRUSTED or p.family == INET6 and d.udp.checksum == 0):
+    if not (p.flags & PKT_TRUSTED or _is_unsummed(p, &d.udp)):
         reason = verify_udp(p, &d.udp)
         if reason != REASON_NONE:
             return _refuse(p, reason)
@@ -122,7 +127,7 @@ cdef inline int decap(packet_t* p, const session_map_t* sessions, uint64_t versi
     if reason != REASON_NONE:
         return _refuse(p, reason)
     if d.l2tp.control:
-        if p.family == INET6 and d.udp.checksum == 0:
+        if _is_unsummed(p, &d.udp):
             return _refuse(p, REASON_UDP_CHECKSUM)
         return DECAP_CONTROL
     reason = _find_session(p, ip, sessions, version, d)

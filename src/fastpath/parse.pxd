@@ -274,7 +274,7 @@ cdef inline int _parse_ip6(packet_t* p) noexcept nogil:
         find_upper(<const uint8_t*> ip, total, &upper)
         p.l4 = <uint16_t> (p.l3 + upper.at)
         p.proto = upper.proto
-    return check_addresses6(ip.source)
+    return REASON_NONE if p.flags & PKT_SOCKET else check_addresses6(ip.source)
 
 
 # Checks the IP header at l3 of a packet whose family is set: sets l4 and proto, trims len to the
