@@ -111,6 +111,9 @@ class Profile:
     """Our interface identifier, as `0:0:0:1`; empty: a random one for each call."""
     ip_address: str = ""
     """Our address of the PPP link; empty: the virtual router's local_address."""
+    peer_address: str = ""
+    """Address that the peer gets, unless RADIUS names one; empty: none. It is the one site that is
+    called with this profile and proves nothing."""
     accept_peer_address: bool = True
     """Without Framed-IP-Address and Framed-Route, route the address the peer names itself."""
     dns: tuple[str, ...] = ()

@@ -104,6 +104,7 @@ ROOT: Final = Section(
                 "ipv6": boolean(),
                 "interface_identifier": interface_identifier(),
                 "ip_address": address(empty=True),
+                "peer_address": address(empty=True),
                 "accept_peer_address": boolean(),
                 "dns": addresses(2),
                 "nbns": addresses(2),

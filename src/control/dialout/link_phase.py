@@ -214,6 +214,7 @@ class LinkPhase:
             password=own.password,
             local_name=self._services.chassis.name,
             local_address=profile.ip_address or self._owner.router.config.local_address,
+            peer_address=profile.peer_address,
             accept_peer_address=profile.accept_peer_address,
             rechallenge_interval=float(profile.rechallenge_interval),
             identification=profile.identification,
