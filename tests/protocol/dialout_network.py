@@ -34,6 +34,7 @@ from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint
 from control.lns import Lns
 from control.ppp import events as ppp
+from control.ppp import mschap_proof
 from control.ppp.config import LinkConfig
 from control.ppp.link import Link
 from control.radius.events import RadiusDatagram
@@ -51,6 +52,8 @@ class Site:
     link: Link
     payloads: list[str] = field(default_factory=list)
     closed: ppp.LinkClosed | None = None
+    packets: list[bytes] = field(default_factory=list)
+    """IP packets that came as PPP frames of the control plane's."""
     deaf: bool = False
     """Nothing that is sent to it arrives any more."""
 
@@ -100,6 +103,7 @@ class Network:
         *,
         site: SimUser | None = None,
         profile: Profile | None = None,
+        prefix: str = "10.1.0.0/16",
         loss: float = 0.0,
         seed: int = 1,
         **chassis: int,
@@ -114,6 +118,8 @@ class Network:
         self.site_protocols: tuple[str, ...] = ("chap", "pap")
         self.site_address = "10.1.2.3"
         self.our_name = "lns"
+        self.site_more: dict[str, object] = {}
+        """Further settings of a site's link."""
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = count()
         self._groups: list[str] = []
@@ -121,7 +127,7 @@ class Network:
         self.config = Config(
             chassis=Chassis(**chassis),
             virtual_router=(VirtualRouter("home", 1, radius="r", local_address=LNS),),
-            target=(Target("10.1.0.0/16", "home", "example.org", "p"),),
+            target=(Target(prefix, "home", "example.org", "p"),),
             profile=(profile or Profile("p"),),
             lac=(Lac("10.9.0.9", require_tunnel_auth=False),),
             radius=(Radius("r", (RadiusServer(RADIUS, secret=b"radius-secret"),)),),
@@ -268,6 +274,8 @@ class Network:
     def _to_site(self, spec: SessionSpec, frame: bytes) -> None:
         site = self.lacs[spec.peer[0]].sites.get(spec.session)
         if site is not None and not site.deaf:
+            if frame.startswith(b"\xff\x03\x00\x57"):
+                site.packets.append(frame[4:])
             site.link.receive_frame(frame, self.now)
 
     def _on_lac(self, lac: LacPeer, event: l2tp.Event) -> None:
@@ -284,6 +292,7 @@ class Network:
                     username="site",
                     password=b"site-secret",
                     local_address=self.site_address,
+                    **self.site_more,
                 ),
                 Random(event.session),
             )
@@ -306,7 +315,13 @@ class Network:
             if isinstance(event, ppp.AuthenticationRequested):
                 # A site knows nothing of digests: its demand is met if the name is right.
                 good = event.username == self.our_name
-                site.link.authentication_result(event.request, good, self.now)
+                message = ""
+                if event.protocol == "mschapv2":
+                    message = mschap_proof.verify(
+                        b"lns", b"lns-secret", event.chap_challenge, event.chap_response
+                    )
+                    good = bool(message)
+                site.link.authentication_result(event.request, good, self.now, message=message)
             elif isinstance(event, ppp.LinkClosed):
                 site.closed = event
         for frame in site.link.frames_to_send():

@@ -1,7 +1,7 @@
 """RADIUS server of the simulated other side: RFC 2865 authentication from a user table, accounting
 (RFC 2866), Status-Server (RFC 5997), and a client of CoA and Disconnect (RFC 5176), sans-IO.
 
-It checks what proves each request, PAP and CHAP passwords, answers with the attributes of the
+It checks what proves each request, PAP, CHAP and MS-CHAPv2, answers with the attributes of the
 matching user, and keeps what accounting tells. It can be made to fail by turns. No proxying, no
 EAP. For demo, replay and tests of RADIUS clients: it is no place for real users.
 """
@@ -20,6 +20,7 @@ from typing import Final
 
 from control.config import SimRadius, SimUser
 from control.errors import DecodeError, LocalProtocolError
+from control.ppp import mschap_proof
 from control.radius import codec, signed
 from control.radius.codec import RandomSource, Value
 from control.radius.packet import ACCESS_REQUEST, MESSAGE_AUTHENTICATOR, Packet
@@ -32,6 +33,10 @@ _REMEMBER: Final = 5.0
 """Seconds for which a retransmitted request gets the same answer (RFC 5080 2.2.2)."""
 _RECORDS: Final = 65536
 """Accounting records kept."""
+_MSCHAP_CHALLENGE: Final = (311, 11)
+_MSCHAP2_RESPONSE: Final = (311, 25)
+_MSCHAP2_SUCCESS: Final = (311, 26)
+"""Vendor and type (RFC 2548)."""
 _ZERO: Final = bytes(16)
 _TRIGGER_ADDRESS: Final = re.compile(r"(?:[^@]*/)?([^@/]*)@")
 """The address in `[RD/]address@domain`."""
@@ -238,15 +243,18 @@ class SimRadiusServer:
             return self._reject(request, "no such user")
         if user.reject:
             return self._reject(request, "rejected")
-        if user.password and not _password_is_right(request, user.password):
+        proof = _mschap_proof(request, user.password)
+        if user.password and not (proof or _password_is_right(request, user.password)):
             return self._reject(request, "wrong password")
         try:
-            return self._accept(request, user, _trigger_address(name))
+            return self._accept(request, user, _trigger_address(name), proof)
         except LocalProtocolError as error:
             return self._reject(request, str(error))
 
-    def _accept(self, request: Packet, user: SimUser, address: str) -> bytes:
+    def _accept(self, request: Packet, user: SimUser, address: str, proof: bytes) -> bytes:
         reply = request.reply(codec.ACCESS_ACCEPT)
+        if proof:
+            reply.add(_MSCHAP2_SUCCESS, proof)
         salts: set[bytes] = set()
         for key, text in user.reply:
             definition, tag = codec.find_attribute(key)
@@ -289,6 +297,19 @@ def _trigger_address(name: str) -> str:
     return match.group(1) if match else ""
 
 
+def _mschap_proof(request: Packet, password: bytes) -> bytes:
+    """MS-CHAP2-Success (RFC 2548 2.3.3) for an MS-CHAP2-Response that proves the password; empty
+    for one that does not, and if there is none."""
+    response = _first(request, _MSCHAP2_RESPONSE)
+    if len(response) != 50 or not mschap_proof.available():
+        return b""
+    # Identifier and flags come before what a Response has without the flags.
+    value = response[2:] + response[1:2]
+    challenge = _first(request, _MSCHAP_CHALLENGE)
+    message = mschap_proof.verify(_first(request, 1), password, challenge, value)
+    return response[:1] + message.encode() if message else b""
+
+
 def _password_is_right(request: Packet, password: bytes) -> bool:
     hidden = _first(request, 2)
     if hidden and len(hidden) % 16 == 0:
@@ -314,7 +335,7 @@ def _reveal(hidden: bytes, authenticator: bytes, secret: bytes) -> bytes:
     return bytes(clear.rstrip(b"\0"))
 
 
-def _first(request: Packet, kind: int, default: bytes = b"") -> bytes:
+def _first(request: Packet, kind: int | tuple[int, int], default: bytes = b"") -> bytes:
     values = request.get(kind)
     return values[0] if values else default
 
