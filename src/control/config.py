@@ -281,8 +281,6 @@ class Budget:
     dial_prefixes: tuple[str, ...] = ()
     """What a LAC's exchange takes off the front of a number, outside line or carrier; denied
     prefixes are looked for behind them too."""
-    store: str = ""
-    """File that keeps what was used today, and every call, over a restart; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

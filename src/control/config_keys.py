@@ -194,7 +194,6 @@ ROOT: Final = Section(
                 "allow_numbers": number_prefixes(),
                 "deny_numbers": number_prefixes(),
                 "dial_prefixes": number_prefixes(),
-                "store": text(0, 4096),
             },
         ),
         "sim": SIM,

@@ -66,9 +66,11 @@ CHANGING: Final[Mapping[str, Effect]] = {
 1.2): another one is a deletion and a creation."""
 KEYS: Final[Mapping[tuple[str, str], Effect]] = {
     ("chassis", "name"): Effect.RESTART,
+    ("chassis", "lac_selection"): Effect.NEXT_CALL,
     ("virtual_router", "rd"): Effect.NEXT_CALL,
     ("virtual_router", "radius"): Effect.NEXT_CALL,
     ("virtual_router", "max_buffered_triggers"): Effect.AT_ONCE,
+    ("virtual_router", "max_targets"): Effect.AT_ONCE,
     ("target", "max_sessions"): Effect.AT_ONCE,
 }
 """Keys whose change does something else than those of their section do."""

@@ -143,8 +143,12 @@ class Lns:
     def drain(self, lac: str, now: float, *, on: bool = True) -> None:
         """A LAC gets no new calls, its tunnels are closed behind the last one; or it gets calls
         again."""
-        for endpoint in self.endpoints.values():
-            endpoint.drain_peer(lac, now, drained=on)
+        self.manager.drain_lac(lac, on, now)
+        self._settle(now)
+
+    def shutdown_lac(self, lac: str, now: float) -> None:
+        """Drains a LAC and closes its tunnels and calls."""
+        self.manager.shutdown_lac(lac, now)
         self._settle(now)
 
     def reload(self, config: config.Config, now: float, *, dry_run: bool = False) -> Difference:

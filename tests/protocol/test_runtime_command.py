@@ -12,6 +12,8 @@ import pytest
 from live import configuration, datagram, loopback_network
 from live_command import command, write_capture
 
+from control.budget_store import SqliteBudgetStore
+from control.dialout.budget import ALL
 from control.sim.serve import Simulators
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,8 @@ def test_after_a_kill_the_next_start_dials_again(tmp_path: Path) -> None:
                 await run.says("CONNECTING -> IN_SERVICE")
                 assert await run.end(signal.SIGKILL) == -signal.SIGKILL
         peers.close()
+        saved = SqliteBudgetStore(str(state / "budgets.sqlite")).load(0.0)
+        assert saved.used[ALL][0] >= 3, "no call is given back"
 
     asyncio.run(story())
 

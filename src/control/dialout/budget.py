@@ -18,7 +18,7 @@ from control.dialout.dial_rates import DialRates
 from control.dialout.events import BudgetAlarm, BudgetStoreChanged
 from control.dialout.numbers import number_allowed
 from control.dialout.usage import Meter, Usage
-from control.errors import DialoutError
+from control.errors import ResourceError
 
 DAY: Final = 86400.0
 SHORTEST_DAY: Final = 72000.0
@@ -33,7 +33,7 @@ ALL: Final = ""
 """Names all targets together."""
 
 
-class StoreError(DialoutError):
+class StoreError(ResourceError):
     """What was used cannot be written down."""
 
 

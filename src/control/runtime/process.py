@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from control.config import Config
+from control.dialout.budget import BudgetStore
 from control.dialout.events import Event
 from control.errors import ConfigurationError
 from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
@@ -43,6 +44,7 @@ class Process:
     `asyncio.run_coroutine_threadsafe(process.reset(...), process.loop)` and the like.
 
     `wall` tells seconds since 1970 UTC, for budgets alone: all timers are of the monotonic clock.
+    `store` keeps what budgets have counted: its owner closes it.
     `on_event` gets each fact of the timeline as it happens.
     """
 
@@ -53,10 +55,12 @@ class Process:
         rng: random.Random | None = None,
         wall: Callable[[], float] = time.time,
         on_event: Callable[[Event], None] = lambda event: None,
+        store: BudgetStore | None = None,
     ) -> None:
         self.config = config
         self._rng = random.SystemRandom() if rng is None else rng
         self._wall = wall
+        self._store = store
         self._on_event = on_event
         self.ports: list[OpenPort] = []
         """In the order of the configuration, the home side's first."""
@@ -274,7 +278,7 @@ class Process:
             Filters(self.engine, config.classifier),
             self._tunnel_index,
         )
-        self.lns = Lns(config, self.dataplane, self._rng, self._wall)
+        self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
         self.radius = RadiusSockets(self.loop, self._receive_radius)
 
     def _connect(self, by_router: dict[str, int]) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+from control.budget_store import SqliteBudgetStore
 from control.config_file import read_config
 from control.console import printable
 from control.dialout.events import Event
@@ -34,18 +35,22 @@ def run(path: str, *, state: str | None, grace: float, as_json: bool, level: Lev
         stack.callback(lines.close)
         log = Log(lines.write, time.time, as_json=as_json, level=level)
         stack.callback(log.close)
-        return asyncio.run(_Run(path, directory, grace, log).run())
+        store = None
+        if directory is not None:
+            store = SqliteBudgetStore(str(directory.budgets))
+            stack.callback(lambda: store.close(time.time()))
+        return asyncio.run(_Run(path, store, grace, log).run())
 
 
 class _Run:
-    def __init__(self, path: str, directory: StateDirectory | None, grace: float, log: Log) -> None:
+    def __init__(self, path: str, store: SqliteBudgetStore | None, grace: float, log: Log) -> None:
         self._path = path
-        self._directory = directory
+        self._store = store
         self._grace = grace
         self._log = log
         self._end = asyncio.Event()
         self._config = read_config(path)
-        self._process = Process(self._config, on_event=self._tell)
+        self._process = Process(self._config, on_event=self._tell, store=store)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -55,7 +60,7 @@ class _Run:
         process = self._process
         await process.start()
         self._note(Level.NOTICE, "started", self._started())
-        if self._directory is None:
+        if self._store is None:
             self._note(Level.WARNING, "state", NO_STATE)
         await self._end.wait()
         stopping = asyncio.create_task(process.stop(self._grace))
