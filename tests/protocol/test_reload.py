@@ -161,7 +161,7 @@ def test_budget_and_limits_count_at_once(network):
     network.packet(OTHER)
     network.run(1.0)
     assert network.state(OTHER) is S.INHIBITED
-    assert network.lns.budget.as_dict()["calls_today"] == 1
+    assert network.lns.budget.as_dict(network.now)["calls_today"] == 1
 
 
 def test_a_thousand_reloads_under_a_call_lose_neither_it_nor_memory(network):
