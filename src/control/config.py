@@ -58,6 +58,17 @@ class VirtualRouter:
     """Name of the [[radius]] group that is asked whom to call."""
     local_address: str = ""
     """Our IPv4 address of tunnels and toward RADIUS."""
+    local_address_ipv6: str = ""
+    """Our IPv6 address, of tunnels to LACs that have an IPv6 address."""
+
+    @property
+    def local_addresses(self) -> tuple[str, ...]:
+        """Both, as far as they are there."""
+        return tuple(filter(None, (self.local_address, self.local_address_ipv6)))
+
+    def local_address_toward(self, peer: str) -> str:
+        """The one of the peer's family, empty if there is none."""
+        return self.local_address_ipv6 if ":" in peer else self.local_address
 
 
 @dataclass(frozen=True, slots=True)

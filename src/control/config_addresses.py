@@ -23,6 +23,15 @@ def address(*, empty: bool = False) -> Check:
     return Check("the IPv4 address of a host" + (" or empty" if empty else ""), parse)
 
 
+def address_ipv6() -> Check:
+    def parse(value: object) -> str:
+        if not isinstance(value, str):
+            raise Refused
+        return _host_ipv6(value) if value else ""
+
+    return Check("the IPv6 address of a host or empty", parse)
+
+
 def host() -> Check:
     def parse(value: object) -> str:
         if isinstance(value, str) and ":" in value:

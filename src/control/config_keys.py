@@ -11,6 +11,7 @@ from typing import Final
 from control import config
 from control.config_addresses import (
     address,
+    address_ipv6,
     addresses,
     host,
     interface_identifier,
@@ -75,6 +76,7 @@ ROOT: Final = Section(
                 "max_targets": integer(1, _SESSIONS),
                 "radius": text(0, _NAME),
                 "local_address": address(empty=True),
+                "local_address_ipv6": address_ipv6(),
             },
         ),
         "target": Section(
@@ -126,7 +128,7 @@ ROOT: Final = Section(
             config.Lac,
             secrets={"secret": 255},
             keys={
-                "address": address(),
+                "address": host(),
                 "host_name": text(0, 255),
                 "require_tunnel_auth": boolean(),
                 "ignore_bearer_caps": boolean(),

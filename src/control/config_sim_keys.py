@@ -39,7 +39,7 @@ SIM: Final = Section(
             config_sim.SimLac,
             secrets={"secret": 255},
             keys={
-                "address": address(),
+                "address": host(),
                 "host_name": text(1, 255),
                 "modems": integer(0, 65535),
                 "dial_delay": number(0, 3600),

@@ -223,7 +223,7 @@ class FastpathDataplane:
 
 
 def build_tables(engine: Engine, config: Config) -> dict[int, int]:
-    """Makes a routing table for each virtual router, its local address routed to ourselves.
+    """Makes a routing table for each virtual router, its local addresses routed to ourselves.
 
     Returns the engine's table by table number. Without virtual routers there is one, number 0.
     """
@@ -236,10 +236,13 @@ def build_tables(engine: Engine, config: Config) -> dict[int, int]:
 
 
 def _add_table(engine: Engine, tables: dict[int, int], router: VirtualRouter) -> None:
-    table = engine.add_table(router.name, router.local_address or None)
+    table = engine.add_table(
+        router.name, router.local_address or None, router.local_address_ipv6 or None
+    )
     tables[router.table] = table
     engine.triggers.set_limits(table, router.max_buffered_triggers, BUFFERED_OCTETS)
-    if router.local_address:
+    if router.local_addresses:
         with engine.transaction() as t:
             local = t.add_adjacency("local", tunnel=True)
-            t.add_route(table, f"{router.local_address}/32", local)
+            for address in router.local_addresses:
+                t.add_route(table, address, local)

@@ -60,9 +60,10 @@ class Lns:
         self.endpoints: dict[str, Endpoint] = {}
         """By local address, in the order of the virtual routers."""
         for router in config.virtual_router:
-            if router.local_address and router.local_address not in self.endpoints:
-                endpoint = Endpoint(EndpointConfig("lns", config.chassis.name), rng)
-                self.endpoints[router.local_address] = endpoint
+            for address in router.local_addresses:
+                if address not in self.endpoints:
+                    endpoint = Endpoint(EndpointConfig("lns", config.chassis.name), rng)
+                    self.endpoints[address] = endpoint
         self.clients = {
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from control.config import Config, VirtualRouter
+from control.config import Config
 from control.difference import Difference, Kind, difference
 from control.errors import ConfigurationError
 
@@ -27,7 +27,7 @@ def plan(lns: Lns, config: Config) -> Difference:
     problems += [
         f"+ virtual_router {change.name}: {address}: needs a restart; no tunnel port has it"
         for change in found.of("virtual_router", Kind.ADDED)
-        for address in _addresses(change.new)
+        for address in change.new.local_addresses
         if address not in lns.endpoints
     ]
     if problems:
@@ -85,7 +85,3 @@ def _targets(lns: Lns, found: Difference, now: float) -> None:
 
 def _has(found: Difference, section: str) -> bool:
     return any(change.section == section for change in found.changes)
-
-
-def _addresses(router: VirtualRouter) -> list[str]:
-    return [address for address in (router.local_address,) if address]

@@ -21,8 +21,8 @@ from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tab
 from control.fastpath_filters import Filters
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
+from control.sim.address import host_of
 from control.sim.clock import VirtualClock
-from control.sim.host import udp_packet
 from control.sim.network import SimNetwork
 from control.sim.radius import SimRadiusServer
 from fastpath.engine import Engine
@@ -128,10 +128,11 @@ class Replay:
         with self.engine.transaction() as t:
             self._tunnel_nh = t.add_adjacency("ip", port=self._tunnel_index)
             local = t.add_adjacency("local", tunnel=True)
-            for address in {r.local_address: None for r in config.virtual_router}:
-                # All tunnels end at the one tunnel port, whatever table their calls are for.
-                if address:
-                    t.add_route(table, f"{address}/32", local)
+            # All tunnels end at the one tunnel port, whatever table their calls are for.
+            for address in dict.fromkeys(
+                a for r in config.virtual_router for a in r.local_addresses
+            ):
+                t.add_route(table, address, local)
             if port:
                 home_nh = t.add_adjacency("ip", port=self._home_index, mtu=port.mtu)
                 for prefix in port.networks:
@@ -292,7 +293,9 @@ class Replay:
                     self.lns.receive_ppp(punt.nh, punt.data, now)
             for message in self.lns.l2tp_to_send():
                 busy = True
-                packet = udp_packet(*message.local, *message.peer, message.data)
+                packet = host_of(message.peer[0]).udp_packet(
+                    *message.local, *message.peer, message.data
+                )
                 self.engine.inject(packet, self._tunnel_nh, round(now * NANOSECONDS))
             for group, datagram in self.lns.radius_to_send():
                 busy = True

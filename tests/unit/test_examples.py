@@ -52,7 +52,7 @@ def placed(data: dict) -> list[tuple[str, str]]:
 
 def test_each_configuration_has_its_test():
     tested = {"bad-line", "demo", "filtered-traffic", "replay-own-traffic", "two-lacs-failover"}
-    tested.add("live")  # test_runtime_command.py
+    tested |= {"ipv6-tunnel", "live"}  # the latter in test_runtime_command.py
     assert set(CONFIGURATIONS) == {f"{name}.toml" for name in tested}
 
 
@@ -75,7 +75,7 @@ def test_own_traffic_reaches_every_destination_of_the_capture(replay):
     _, demo = replay("demo.toml")
     _, data = replay("replay-own-traffic.toml")
     assert demo["drop_reasons"]["no-route"] > 0
-    assert "no-route" not in data["drop_reasons"]
+    assert data["drop_reasons"]["no-route"] == 1  # one packet of IPv6
     assert {d.rpartition(".")[0] for d in in_service(data)} == {"198.51.100", "203.0.113"}
     numbers = {e["number"] for e in data["timeline"] if e["event"] == "CallPlaced"}
     assert numbers == {"1001", "1002"}
@@ -105,6 +105,16 @@ def test_busy_first_lac_is_followed_by_the_second_in_the_timeline(replay):
         r".*call +number 5551234 by LAC 10\.88\.0\.3\n"
     )
     assert re.search(pattern, told)
+
+
+def test_tunnel_over_ipv6_carries_what_one_over_ipv4_does(replay):
+    _, demo = replay("demo.toml")
+    _, data = replay("ipv6-tunnel.toml")
+    assert {lac for _, lac in placed(data)} == {"2001:db8:88::2"}
+    assert in_service(data) == in_service(demo)
+    assert data["verdicts"] == demo["verdicts"]
+    links = [e["detail"] for e in data["timeline"] if e.get("stage") == "lcp"]
+    assert set(links) == {"mtu 1440"}
 
 
 @pytest.mark.parametrize("seed", [(), ("--seed", "1"), ("--seed", "7"), ("--seed", "8")])

@@ -151,8 +151,8 @@ class Administration:
         """Route distinguisher, RADIUS group and limits count from now on. Another table or address
         is a deletion and a creation: without that LocalProtocolError is raised."""
         known = self.targets.router(router.name)
-        same = (known.config.table, known.config.local_address)
-        if (router.table, router.local_address) != same:
+        same = (known.config.table, known.config.local_addresses)
+        if (router.table, router.local_addresses) != same:
             raise LocalProtocolError(f"{router.name}: table and addresses cannot change")
         known.config = router
         self._judge_routers(now)

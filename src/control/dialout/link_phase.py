@@ -35,6 +35,11 @@ DEFAULT_ACCM = 0xFFFFFFFF
 """What a LAC escapes until it is told otherwise."""
 
 
+def _room(call: CallConnected) -> int:
+    """Octets of the largest inner packet: an outer IPv6 header has 20 more than an IPv4 header."""
+    return LARGEST_INNER_PACKET - (20 if ":" in call.peer[0] else 0)
+
+
 class PhaseOutcome(Enum):
     VERIFIED = "the access routes are committed and fit"
     UNFIT = "the access routes do not fit; nothing is committed"
@@ -101,7 +106,7 @@ class LinkPhase:
             session=call.session,
             peer_tunnel=call.peer_tunnel,
             peer_session=call.peer_session,
-            mtu=min(profile.mru, LARGEST_INNER_PACKET),
+            mtu=min(profile.mru, _room(call)),
             clamp_mss=profile.mss_clamp,
             sequencing=profile.sequencing or call.sequencing_required,
             udp_checksum=profile.udp_checksum,
@@ -272,7 +277,7 @@ class LinkPhase:
                 self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
-        mtu = min(event.peer_mru, self._owner.profile.mru, LARGEST_INNER_PACKET)
+        mtu = min(event.peer_mru, self._owner.profile.mru, _room(self._call))
         self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
         self._progress(now, "lcp", f"mtu {mtu}")
         self._tell_lac(event.peer_accm, now)

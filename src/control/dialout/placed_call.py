@@ -70,7 +70,8 @@ def place(
     """Asks a LAC to call, or tells why it could not be asked. `last`: nobody else waits for an
     answer of this one. The budget is charged before anything is sent."""
     lac = candidate.server_endpoint
-    tunnel = services.lacs.parameters(candidate, session.target.router.config.local_address)
+    router = session.target.router.config
+    tunnel = services.lacs.parameters(candidate, router.local_address_toward(lac))
     problem = tunnel if isinstance(tunnel, str) else ""
     if not isinstance(tunnel, str) and tunnel.local[0] not in services.endpoints:
         problem = f"{tunnel.local[0]} is not a local address"

@@ -154,7 +154,7 @@ def _candidate(tag: int, values: _Values, maximum_sessions: int, window: int) ->
 
 
 def _endpoint(values: _Values, name: str) -> str:
-    """An IPv4 address that can be a tunnel's end, empty if there is none."""
+    """An address that can be a tunnel's end, of the medium's family; empty if there is none."""
     medium = _integer(values, "Tunnel-Medium-Type")
     if medium is None:
         raise _Unusable("no Tunnel-Medium-Type")
@@ -167,13 +167,22 @@ def _endpoint(values: _Values, name: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise _Unusable(f"{name} is not an IP address (names are not looked up)") from None
-    if address.version == 6:
-        raise _Unusable("tunnels over IPv6 are not supported yet")
-    if medium == _MEDIUM_IPV6:
-        raise _Unusable(f"{name} is an IPv4 address, Tunnel-Medium-Type is IPv6")
-    if address.is_unspecified or address.is_multicast or address.is_reserved:
+    wanted = 6 if medium == _MEDIUM_IPV6 else 4
+    if address.version != wanted:
+        raise _Unusable(
+            f"{name} is an IPv{address.version} address, Tunnel-Medium-Type is IPv{wanted}"
+        )
+    # Link-local addresses say nothing without a link; loopback is for tests on one machine.
+    if address.version == 6 and (address.is_link_local or address.ipv4_mapped):
+        raise _Unusable(f"{name} is not the address of a host")
+    if address.is_unspecified or address.is_multicast or _is_reserved(address):
         raise _Unusable(f"{name} is not the address of a host")
     return str(address)
+
+
+def _is_reserved(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Of IPv6 that means most of what nobody has been given, ::1 with it."""
+    return address.is_reserved and not address.is_loopback
 
 
 def _require_known(address: str, known_secret: Callable[[str], bool]) -> None:

@@ -48,7 +48,7 @@ def local_addresses(config: Config, router: str = "") -> list[str]:
     found: dict[str, None] = {}
     for item in config.virtual_router:
         if router in ("", item.name):
-            found |= {item.local_address: None} if item.local_address else {}
+            found |= dict.fromkeys(item.local_addresses)
     return list(found)
 
 

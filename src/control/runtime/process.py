@@ -294,7 +294,7 @@ class Process:
                     continue
                 local = t.add_adjacency("local", tunnel=True)
                 for address in self._ends_at(port):
-                    t.add_route(table, f"{address}/32", local)
+                    t.add_route(table, address, local)
                     self._tunnel_nh.setdefault(address, nh)
                     self._tunnel_index.setdefault(address, port.index)
 

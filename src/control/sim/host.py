@@ -147,6 +147,10 @@ def is_fragment(packet: bytes) -> bool:
     return bool((packet[6] << 8 | packet[7]) & FRAGMENT_MASK)
 
 
+def source_of(packet: bytes) -> str:
+    return format_address(packet[12:16])
+
+
 def is_unicast(packet: bytes) -> bool:
     """Whether a packet that `read_ip` accepts goes from one host to one host, as an answer needs
     it: no multicast, broadcast, unspecified or loopback address."""

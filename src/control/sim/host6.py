@@ -13,6 +13,7 @@ from control.errors import DecodeError, LocalProtocolError
 from control.sim.host import MAX_PACKET, UDP, UDP_HEADER, UdpPacket, checksum
 
 ICMP = 58
+FRAGMENT = 44
 ICMP_ECHO_REQUEST = 128
 ICMP_ECHO_REPLY = 129
 
@@ -62,8 +63,10 @@ def udp_packet(
     ttl: int = 64,
     tos: int = 0,
     label: int = 0,
+    identification: int = 0,
 ) -> bytes:
-    """An IPv6 packet with one UDP datagram, its checksum filled in."""
+    """An IPv6 packet with one UDP datagram, its checksum filled in. Nothing is cut, so that nothing
+    needs an identification."""
     packed = pack_address(source), pack_address(destination)
     length = 8 + len(payload)
     if length > MAX_PACKET:
@@ -85,6 +88,15 @@ def read_ip(packet: bytes) -> tuple[int, int, int]:
     if end > size:
         raise DecodeError(f"IPv6 payload ends at {end}, beyond the packet's {size}", 4)
     return packet[6], HEADER, end
+
+
+def source_of(packet: bytes) -> str:
+    return format_address(packet[8:24])
+
+
+def is_fragment(packet: bytes) -> bool:
+    """As far as `read_ip` looks: a fragment header is the first one (RFC 8200 4.5)."""
+    return packet[6] == FRAGMENT
 
 
 def is_unicast(packet: bytes) -> bool:

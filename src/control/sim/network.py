@@ -16,6 +16,7 @@ from control import config as settings
 from control.errors import ConfigurationError, DecodeError, LocalProtocolError
 from control.l2tp.events import Datagram, SocketAddress
 from control.sim import host, quiet
+from control.sim.address import host_for, host_of
 from control.sim.batch import Batch
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.cpe import SimCpe
@@ -49,7 +50,7 @@ class NetworkCounters:
     from_router: int = 0
     """IP packets of the tunnel port: the sum of those on lines to LACs and the two below."""
     malformed: int = 0
-    """No IPv4 header to be read."""
+    """No IP header to be read."""
     unknown_address: int = 0
     """No LAC has this destination address."""
     to_router: int = 0
@@ -93,8 +94,9 @@ class LacHost:
         self._identification = 0
 
     def _receive(self, packet: bytes) -> None:
+        form = host_for(packet)
         try:
-            start, end = host.read_udp(packet)
+            start, end = form.read_udp(packet)
         except DecodeError:
             self._count_refused(packet)
             return
@@ -102,7 +104,7 @@ class LacHost:
         if port != self.lac.config.port and port != self.lac.port:
             self.counters.closed_port += 1
             return
-        source = host.format_address(packet[12:16]), packet[start - 8] << 8 | packet[start - 7]
+        source = form.source_of(packet), packet[start - 8] << 8 | packet[start - 7]
         self.lac.receive_datagram(packet[start:end], source, port)
 
     def receive_quiet(self, flow: Flow, count: int) -> None:
@@ -114,21 +116,22 @@ class LacHost:
 
     def _count_refused(self, packet: bytes) -> None:
         """Finds out why `read_udp` refused a packet; most packets never come here."""
+        form = host_for(packet)
         try:
-            protocol, _, _ = host.read_ip(packet)
+            protocol, _, _ = form.read_ip(packet)
         except DecodeError:
             self.counters.damaged += 1
             return
         if protocol != host.UDP:
             self.counters.not_udp += 1
-        elif host.is_fragment(packet):
+        elif form.is_fragment(packet):
             self.counters.fragments += 1
         else:
             self.counters.damaged += 1
 
     def _send(self, datagram: Datagram) -> None:
         self._identification = self._identification % 0xFFFF + 1
-        packet = host.udp_packet(
+        packet = host_of(datagram.peer[0]).udp_packet(
             *datagram.local,
             *datagram.peer,
             datagram.data,
@@ -173,7 +176,7 @@ class SimNetwork:
         back, and what the LACs themselves say."""
         self._hosts: dict[bytes, LacHost] = {}
         for lac in config.lac:
-            address = host.pack_address(lac.address)
+            address = host_of(lac.address).pack_address(lac.address)
             if address in self._hosts:
                 raise LocalProtocolError(f"two simulated LACs have the address {lac.address}")
             self._hosts[address] = LacHost(
@@ -183,12 +186,16 @@ class SimNetwork:
         self._services: dict[SocketAddress, tuple[UdpService, Alarm]] = {}
 
     def from_router(self, packet: bytes) -> None:
-        """An IPv4 packet that the router's tunnel port sent. Junk is counted."""
+        """An IP packet that the router's tunnel port sent. Junk is counted."""
         self.counters.from_router += 1
-        if len(packet) < 20 or packet[0] >> 4 != 4:
+        version = packet[0] >> 4 if packet else 0
+        if version == 4 and len(packet) >= 20:
+            destination = self._hosts.get(packet[16:20])
+        elif version == 6 and len(packet) >= 40:
+            destination = self._hosts.get(packet[24:40])
+        else:
             self.counters.malformed += 1
             return
-        destination = self._hosts.get(packet[16:20])
         if destination is None:
             self.counters.unknown_address += 1
             return
@@ -214,7 +221,7 @@ class SimNetwork:
 
     def lac(self, address: str) -> SimLac:
         """The LAC with this address. Raises LocalProtocolError if there is none."""
-        found = self._hosts.get(host.pack_address(address))
+        found = self._hosts.get(host_of(address).pack_address(address))
         if found is None:
             raise LocalProtocolError(f"no simulated LAC has the address {address}")
         return found.lac

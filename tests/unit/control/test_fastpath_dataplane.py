@@ -8,11 +8,12 @@ from control.config import Config, VirtualRouter
 from control.dataplane import SessionSpec
 from control.errors import ResourceError
 from control.fastpath_dataplane import FastpathDataplane, build_tables
+from control.sim import host6
 from fastpath import Engine, MemPort
 from fastpath.dissect import checksum
 
 ROUTERS = (
-    VirtualRouter(name="red", table=7, local_address="10.0.0.1"),
+    VirtualRouter(name="red", table=7, local_address="10.0.0.1", local_address_ipv6="2001:db8::1"),
     VirtualRouter(name="blue", table=3, local_address="10.0.0.2"),
 )
 
@@ -50,6 +51,31 @@ def test_local_address_is_routed_to_ourselves_in_its_own_table_only():
     assert dataplane.resolve(7, "10.0.0.1") != 0
     assert dataplane.resolve(7, "10.0.0.2") == 0
     assert dataplane.resolve(3, "10.0.0.2") != 0
+    assert dataplane.resolve(7, "2001:db8::1") == dataplane.resolve(7, "10.0.0.1")
+    assert dataplane.resolve(3, "2001:db8::1") == 0
+
+
+def test_session_over_ipv6_takes_routes_sources_and_triggers_of_both_families():
+    engine, tables, dataplane = make()
+    home = MemPort("home")
+    index = engine.attach(home, tables[7])
+    over = replace(spec(1), local=("2001:db8::1", 1701), peer=("2001:db8::9", 1701))
+    with dataplane.transaction() as t:
+        nh = t.add_session(over)
+        glean = t.add_glean(7, "2001:db8:7::/48")
+        t.add_route(7, "2001:db8:7::/48", glean)
+        t.add_route(7, "10.1.0.0/16", nh)
+        t.set_sources(nh, ["10.1.0.0/16", "2001:db8:7::/48"])
+        assert t.resolve(7, "2001:db8:7::1") == glean
+    home.push(host6.ping_packet("2001:db8:1::1", "2001:db8:7::5"))
+    engine.poll(index)
+    (event,) = dataplane.trigger_events()
+    assert (event.destination, event.source) == ("2001:db8:7::5", "2001:db8:1::1")
+    with dataplane.transaction() as t:
+        t.add_route(7, f"{event.destination}/128", nh)
+        t.hold(nh, event.key)
+    assert dataplane.trigger_flush(event.key, nh) == 1
+    assert dataplane.session_counters(nh).packets_out == 1
 
 
 def test_trigger_event_carries_the_table_number_of_its_virtual_router():

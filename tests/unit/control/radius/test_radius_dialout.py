@@ -76,6 +76,12 @@ def test_one_complete_tag_is_one_candidate():
     )
 
 
+def test_candidate_over_ipv6_has_its_addresses_in_one_form():
+    ends = {"Tunnel_Client_Endpoint": "2001:DB8:0:0::1", "Tunnel_Medium_Type": 2}
+    (found,) = grant(*tunnel(1, "2001:db8::0:2", **ends), NUMBER).candidates
+    assert (found.server_endpoint, found.client_endpoint) == ("2001:db8::2", "2001:db8::1")
+
+
 def test_candidates_come_by_preference_then_tag():
     tags = [
         *tunnel(3, Tunnel_Preference=10),
@@ -121,10 +127,16 @@ def test_attributes_without_a_tag_do_not_complete_a_tag():
             {"Tunnel_Server_Endpoint": "10.88.0.2:1701"},
             "Tunnel-Server-Endpoint is not an IP address (names are not looked up)",
         ),
-        ({"Tunnel_Server_Endpoint": "2001:db8::1"}, "tunnels over IPv6 are not supported yet"),
         (
-            {"Tunnel_Server_Endpoint": "2001:db8::1", "Tunnel_Medium_Type": 2},
-            "tunnels over IPv6 are not supported yet",
+            {"Tunnel_Server_Endpoint": "2001:db8::1"},
+            "Tunnel-Server-Endpoint is an IPv6 address, Tunnel-Medium-Type is IPv4",
+        ),
+        *(
+            (
+                {"Tunnel_Server_Endpoint": address, "Tunnel_Medium_Type": 2},
+                "Tunnel-Server-Endpoint is not the address of a host",
+            )
+            for address in ("::", "ff02::1", "fe80::1", "::ffff:10.0.0.1", "400::1")
         ),
         (
             {"Tunnel_Medium_Type": 2},

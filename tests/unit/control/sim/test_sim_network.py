@@ -108,7 +108,9 @@ GOOD = host.udp_packet(LNS, 1701, LAC, 1701, b"\x00\x02\0\1\0\1")
     [
         (b"", "network", "malformed"),
         (b"\x45" + bytes(18), "network", "malformed"),
-        (b"\x60" + bytes(39), "network", "malformed"),
+        (b"\x60" + bytes(38), "network", "malformed"),
+        (b"\x70" + bytes(39), "network", "malformed"),
+        (b"\x60" + bytes(39), "network", "unknown_address"),
         (host.udp_packet(LNS, 1701, "192.0.2.99", 1701, b""), "network", "unknown_address"),
         (
             host.ip_packet(*map(host.pack_address, (LNS, LAC)), host.TCP, bytes(20)),
