@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 
 from control.deadlines import Deadlines
 from control.dialout.attempt import Attempt
@@ -57,6 +58,10 @@ _COUNTED: Mapping[SessionAction, SessionCounter] = {
 }
 
 
+def _count(counter: SessionCounter, session: Session, now: float) -> None:
+    session.counters.add(counter)
+
+
 class Actions:
     """`step` hands a session an event that follows from an action."""
 
@@ -75,14 +80,17 @@ class Actions:
         self._timers = timers
         self._sessions = sessions
         self._step = step
-        self._perform = self._table()
+        self._perform = self._by_identity()
 
     def perform(self, action: SessionAction, session: Session, now: float) -> None:
-        counter = _COUNTED.get(action)
-        if counter is not None:
-            session.counters.add(counter)
-        else:
-            self._perform[action](session, now)
+        self._perform[id(action)](session, now)
+
+    def _by_identity(self) -> dict[int, Callable[[Session, float], None]]:
+        """Members of an enum are there for ever, and their hash is computed in Python."""
+        found = {id(action): do for action, do in self._table().items()}
+        for action, counter in _COUNTED.items():
+            found[id(action)] = partial(_count, counter)
+        return found
 
     def _table(self) -> Mapping[SessionAction, Callable[[Session, float], None]]:
         return {
@@ -148,6 +156,7 @@ class Actions:
     def _count_established(self, session: Session, now: float) -> None:
         session.counters.add(C.DIALOUTS_ESTABLISHED)
         self._chassis.latency.observe(now - session.triggered)
+        session.trigger = None  # the call's record has what is worth keeping
 
     # Orders for the data plane's trigger buffers. Without a key it has nothing buffered.
 

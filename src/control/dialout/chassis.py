@@ -67,10 +67,7 @@ class Chassis:
     @property
     def connecting(self) -> int:
         """Slots taken."""
-        return (
-            self.states[SessionState.AUTHENTICATING.value]
-            + self.states[SessionState.CONNECTING.value]
-        )
+        return self.states[SessionState.AUTHENTICATING] + self.states[SessionState.CONNECTING]
 
     @property
     def pending_full(self) -> bool:
@@ -93,7 +90,7 @@ class Chassis:
 
         A session that authenticates will want a call, so one token is set aside for it.
         """
-        authenticating = self.states[SessionState.AUTHENTICATING.value]
+        authenticating = self.states[SessionState.AUTHENTICATING]
         tokens = self._services.budget.tokens(now) - authenticating
         return max(min(self.config.max_connecting - self.connecting, tokens), 0)
 
@@ -119,9 +116,9 @@ class Chassis:
         """Keeps the gauges of a session that changed its state."""
         for states in (self.states, session.target.router.states):
             if old is not SessionState.NONE:
-                states[old.value] -= 1
+                states[old] -= 1
             if new is not SessionState.NONE:
-                states[new.value] += 1
+                states[new] += 1
         connecting = self.connecting
         if connecting > self.max_connecting_seen:
             self.max_connecting_seen = connecting
@@ -140,9 +137,11 @@ class Chassis:
         """A new session."""
         router = session.target.router
         self.sessions += 1
-        self.max_sessions_seen = max(self.max_sessions_seen, self.sessions)
+        if self.sessions > self.max_sessions_seen:
+            self.max_sessions_seen = self.sessions
         router.sessions += 1
-        router.sessions_seen = max(router.sessions_seen, router.sessions)
+        if router.sessions > router.sessions_seen:
+            router.sessions_seen = router.sessions
         self.judge_limit(now)
 
     def unregister(self, session: Session, now: float) -> None:

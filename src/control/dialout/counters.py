@@ -126,20 +126,21 @@ ROWS: tuple[CounterRow, ...] = (
 class Counters:
     """One level's set. What is counted here is counted at every level above too."""
 
-    __slots__ = ("_values", "parent")
+    __slots__ = ("_above", "_below", "_values")
 
     def __init__(self, parent: Counters | None = None) -> None:
-        self.parent = parent
         self._values = [0] * len(SessionCounter)
+        # Lists, not sets: a count is three to five additions and nothing else.
+        self._below: tuple[list[int], ...] | None = None
+        self._above: tuple[list[int], ...] = () if parent is None else parent._chain()
 
     def __getitem__(self, counter: SessionCounter) -> int:
         return self._values[counter]
 
     def add(self, counter: SessionCounter, amount: int = 1) -> None:
-        level: Counters | None = self
-        while level is not None:
-            level._values[counter] += amount
-            level = level.parent
+        self._values[counter] += amount
+        for values in self._above:
+            values[counter] += amount
 
     def created(self) -> None:
         self.add(C.ACTIVE)
@@ -176,14 +177,17 @@ class Counters:
         self.add(C.TRIGGERS_DISCARDED, max(known - packets, 0))
 
     def _enqueue(self, packets: int) -> None:
-        level: Counters | None = self
-        while level is not None:
-            values = level._values
-            values[C.TRIGGERS_ENQUEUED] += packets
-            values[C.TRIGGERS_MAX_ENQUEUED] = max(
-                values[C.TRIGGERS_MAX_ENQUEUED], values[C.TRIGGERS_ENQUEUED]
-            )
-            level = level.parent
+        for values in (self._values, *self._above):
+            enqueued = values[C.TRIGGERS_ENQUEUED] + packets
+            values[C.TRIGGERS_ENQUEUED] = enqueued
+            if enqueued > values[C.TRIGGERS_MAX_ENQUEUED]:
+                values[C.TRIGGERS_MAX_ENQUEUED] = enqueued
+
+    def _chain(self) -> tuple[list[int], ...]:
+        """Its values and those of every level above: shared by all sets below it."""
+        if self._below is None:
+            self._below = (self._values, *self._above)
+        return self._below
 
 
 LATENCY_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 
 from control.fsm import ILLEGAL, Row, Table
 
 
-class SessionState(Enum):
-    """Values of the MIB; NONE is the column `no session`."""
+class SessionState(IntEnum):
+    """Values of the MIB, by which gauges are indexed; NONE is the column `no session`."""
 
     NONE = 0
     DORMANT = 1

@@ -298,9 +298,7 @@ def _call(session: Session) -> CallView | None:
 
 def _states(gauges: list[int]) -> dict[str, int]:
     return {
-        state_name(state): gauges[state.value]
-        for state in SessionState
-        if state is not SessionState.NONE
+        state_name(state): gauges[state] for state in SessionState if state is not SessionState.NONE
     }
 
 
