@@ -13,7 +13,7 @@ import pytest
 
 from control.budget_store import SqliteBudgetStore
 from control.config import Budget as BudgetConfig
-from control.dialout.budget import ALL, DAY, HEARTBEAT, Budget, StoreError
+from control.dialout.budget import ALL, DAY, HEARTBEAT, SHORTEST_DAY, Budget, StoreError
 from control.dialout.call_record import CallRecord
 from control.dialout.events import BudgetAlarm, BudgetStoreChanged
 
@@ -139,6 +139,47 @@ def test_a_full_disk_stops_new_calls_until_there_is_room(tmp_path):
     assert budget.refusal("t", "1", HEARTBEAT) == ""
     _, again = opened(tmp_path / "b")
     assert again.as_dict(0.0)["calls_today"] == placed
+
+
+KINDS = ["call"] * 12 + ["jump"] * 3 + ["pass"] * 2
+
+
+@pytest.mark.parametrize("crashes", [0, 1])
+@pytest.mark.parametrize("seed", range(6))
+def test_clocks_that_warp_and_crashes_never_give_a_budget_a_jump(tmp_path, seed, crashes):
+    rng, limit = random.Random(seed), 4
+    clock = {"wall": NOON, "now": 0.0}
+    stores, placed, restarts = [], [], [0.0]
+
+    def start():
+        store = SqliteBudgetStore(str(tmp_path / "b"))
+        stores.append(store)
+        limits = BudgetConfig(**(LOOSE | {"target_calls_per_day": limit}))
+        return Budget(limits, lambda: clock["wall"], store)
+
+    budget = start()
+    for _ in range(600):
+        kind = rng.choice(KINDS + ["crash"] * crashes)
+        if kind == "call":
+            refused = budget.refusal("t", "1", clock["now"])
+            if not refused and budget.take("t", "lac", clock["now"]):
+                placed.append(clock["now"])
+        elif kind == "pass":
+            seconds = rng.expovariate(1 / 3600)
+            clock["now"] += seconds
+            clock["wall"] += seconds
+        elif kind == "jump":
+            clock["wall"] = max(clock["wall"] + rng.uniform(-2, 2) * DAY, NOON - 20 * DAY)
+        else:
+            stores[-1]._file.close()
+            budget = start()
+            restarts.append(clock["now"])
+    # A start believes the clock once: it knows nothing of the time before.
+    for when in placed:
+        calls = sum(when <= other < when + SHORTEST_DAY for other in placed)
+        starts = sum(when - SHORTEST_DAY <= at < when + SHORTEST_DAY for at in restarts)
+        assert calls <= limit * (2 + starts)
+    assert len(placed) > limit
 
 
 CHILD = """

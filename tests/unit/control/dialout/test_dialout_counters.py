@@ -1,12 +1,13 @@
 """Counters at four levels: they add up whatever happens."""
 
+from dataclasses import replace
 from random import Random
 
-from dialout_bench import LAC1, LAC2, Bench, candidate, configuration, grant_of
+from dialout_bench import LAC1, LAC2, LOCAL, Bench, candidate, configuration, grant_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control.config import Budget, Target
+from control.config import Budget, Profile, Target, VirtualRouter
 from control.dialout import snapshot
 from control.dialout.counters import (
     LATENCY_BOUNDS,
@@ -17,6 +18,7 @@ from control.dialout.counters import (
     LatencyHistogram,
 )
 from control.dialout.counters import SessionCounter as C
+from control.dialout.levels import ChassisState, TargetState
 from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
 from control.ppp import events as ppp
@@ -65,7 +67,7 @@ def test_the_latency_histogram_puts_a_time_into_its_class():
 DESTINATIONS = ("10.1.0.1", "10.1.0.2", "10.1.0.3", "10.2.0.1", "10.2.0.2")
 KINDS = (
     *(["packet"] * 6 + ["aaa"] * 10 + ["connect"] * 6 + ["close"] * 2 + ["link"] * 6),
-    *(["time"] * 4 + ["reset"] * 2 + ["delete", "target"]),
+    *(["time"] * 4 + ["reset"] * 2 + ["delete", "target", "router", "limits", "stop"]),
 )
 
 
@@ -87,12 +89,14 @@ class Monkey:
         self.bench.plane.buffer_limit = 2
         self.seen = {}
         self.targets = {}
+        self.routers = {}
         remove = self.bench.manager.chassis.unregister
         self.bench.manager.chassis.unregister = lambda s, now: (self.note(), remove(s, now))
         self.note()
 
     def note(self) -> None:
         self.seen |= self.bench.manager.sessions
+        self.routers |= {id(r): r for r in self.bench.manager.chassis.routers.values()}
         self.targets |= {t.number: t for t in self.bench.manager.targets.all()}
 
     def play(self, kind: str, which: int, how: int) -> None:
@@ -172,13 +176,46 @@ class Monkey:
         elif how < 2:
             manager.remove_target("home", prefix, self.bench.now)
 
+    def router(self, which, how) -> None:
+        """A virtual router comes, is used, goes down, and goes."""
+        manager, now = self.bench.manager, self.bench.now
+        if "late" not in manager.chassis.routers:
+            manager.add_router(VirtualRouter("late", 7, radius="r", local_address=LOCAL), now)
+            manager.add_target(Target("10.3.0.0/16", "late", "d", "p", 2), now)
+        elif how < 6:
+            self.bench.packet(f"10.3.0.{which}", table=7)
+        elif how < 9:
+            manager.set_router_down("late", how == 7, now)
+        else:
+            manager.remove_router("late", now)
+
+    def limits(self, which, how) -> None:
+        """A reload of the chassis' limits, a target's and a profile."""
+        manager, now = self.bench.manager, self.bench.now
+        limits = replace(self.bench.config.chassis, max_sessions=(2, 3, 65536)[how % 3])
+        manager.set_chassis(limits, now)
+        if manager.targets.find("home", "10.1.0.0/16") is not None:
+            manager.replace_target(Target("10.1.0.0/16", "home", "d", "p", 1 + how % 2), now)
+        manager.replace_profile(Profile("p", mru=1400 + how))
+
+    def stop(self, which, how) -> None:
+        """Freeze, drain and shutdown."""
+        manager, now, on = self.bench.manager, self.bench.now, how % 3 == 0
+        if which < 3:
+            scope = ({}, {"virtual_router": "home"}, {"virtual_router": "other"})[which]
+            manager.freeze(on, now, hangup=how == 9, **scope)
+        elif which == 3 and how < 2:
+            manager.shutdown_lac(LAC1, now)
+        else:
+            manager.drain_lac((LAC1, LAC2)[which % 2], on, now)
+
     def check(self) -> None:
         chassis = self.bench.manager.chassis
-        home = chassis.routers["home"].counters
+        self.routers |= {id(router): router for router in chassis.routers.values()}
         levels = [
             [session.counters for session in self.seen.values()],
             [target.counters for target in self.targets.values()],
-            [home],
+            [router.counters for router in self.routers.values()],
             [chassis.counters],
         ]
         for row in ROWS:
@@ -208,7 +245,21 @@ class Monkey:
             if state is not S.NONE:
                 count = sum(session.state is state for session in live)
                 assert chassis.states[state.value] == count
-        assert chassis.counters[C.ACTIVE] == len(live)
+        assert chassis.counters[C.ACTIVE] == len(live) == chassis.sessions
+        assert chassis.triggers_discarded == sum(
+            r.triggers_discarded for r in self.routers.values()
+        )
+        assert chassis.triggers_discarded == sum(
+            t.triggers_discarded for t in self.targets.values()
+        )
+        assert chassis.full is (chassis.state is ChassisState.RESTRICTED)
+        for router in chassis.routers.values():
+            mine = [session for session in live if session.target.router is router]
+            assert router.sessions == len(mine) == sum(router.states) <= router.sessions_seen
+            assert router.targets_up == len(router.targets)
+        for target in manager.targets.all():
+            assert target.full is (target.state is TargetState.INHIBITED)
+            assert len(target.sessions) <= target.sessions_seen
         assert chassis.connecting <= 2
         assert len(chassis.pending) <= 1
         in_service = [session for session in live if session.state is S.IN_SERVICE]
