@@ -28,8 +28,8 @@ from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
 
-BURSTS = 4
-"""Bursts taken from a port before signalling has its turn."""
+PACKETS = 1024
+"""Packets taken from a port, one burst more at the most, before others have their turn."""
 TRIGGERS = 64
 """Triggers taken before what LACs and peers say has its turn."""
 PUNTS = 256
@@ -173,9 +173,14 @@ class Process:
     def _readable(self, port: OpenPort) -> None:
         # A socket gives its packets the time at which it is read.
         until = self.now_ns if port.descriptor is None else None
-        for _ in range(BURSTS):
-            if self.engine.poll(port.index, until_ns=until) <= 0:
+        left = PACKETS
+        while left > 0:
+            handled = self.engine.poll(port.index, until_ns=until)
+            if handled <= 0:
                 break
+            left -= handled
+            # What comes behind an OCCN may belong to the session that it makes.
+            self._take()
         self._settle()
         if port.descriptor is None and port.port.next_ns is not None and self._running:
             self.loop.call_soon(self._readable, port)
@@ -201,11 +206,8 @@ class Process:
         self.lns.receive_radius(group, datagram, self.now)
         self._settle()
 
-    def _settle(self) -> None:
-        """Carries a bounded number of messages between data plane, control plane and network. If
-        more wait, it comes back when others have had their turn."""
-        if not self._running:
-            return
+    def _take(self) -> bool:
+        """Hands what the data plane has for control to it. True: there is more."""
         now = self.now
         triggers = self.dataplane.trigger_events(TRIGGERS)
         for trigger in triggers:
@@ -216,15 +218,22 @@ class Process:
                 self.lns.receive_l2tp(punt.data, punt.destination, punt.source, now)
             elif punt.verdict == "PUNT_PPP":
                 self.lns.receive_ppp(punt.nh, punt.data, now)
+        return len(triggers) == TRIGGERS or len(punts) == PUNTS
+
+    def _settle(self) -> None:
+        """Carries a bounded number of messages between data plane, control plane and network. If
+        more wait, it comes back when others have had their turn."""
+        if not self._running:
+            return
+        if self._take() and self._more is None:
+            self._more = self.loop.call_soon(self._go_on)
         for message in self.lns.l2tp_to_send():
             self._send_l2tp(message)
         for group, datagram in self.lns.radius_to_send():
             self.radius.send(group, datagram)
         while (event := self.lns.next_event()) is not None:
             self._on_event(event)
-        if (len(triggers) == TRIGGERS or len(punts) == PUNTS) and self._more is None:
-            self._more = self.loop.call_soon(self._go_on)
-        self._arm(now)
+        self._arm(self.now)
         self._changed.set()
 
     def _go_on(self) -> None:
@@ -257,6 +266,7 @@ class Process:
             adjacencies=len(config.target) + SESSIONS + ADDED_TARGETS,
             sessions=SESSIONS,
             trigger_keys=2 * SESSIONS,
+            stop_on_event=True,
             seed=self._rng.getrandbits(63),
         )
         tables = build_tables(self.engine, config)
