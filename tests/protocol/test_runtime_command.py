@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,69 @@ def test_after_a_kill_the_next_start_dials_again(tmp_path: Path) -> None:
         peers.close()
         saved = SqliteBudgetStore(str(state / "budgets.sqlite")).load(0.0)
         assert saved.used[ALL][0] >= 3, "no call is given back"
+
+    asyncio.run(story())
+
+
+def test_budgets_outlive_a_kill(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        file.write_text(f"[budget]\ntarget_calls_per_day = 2\n{file.read_text()}")
+        peers = simulators(tmp_path)
+        arguments = ("run", "--config", file, "--state", tmp_path / "state")
+        for _ in range(2):
+            async with command(*arguments) as run:
+                await run.says("CONNECTING -> IN_SERVICE")
+                assert await run.end(signal.SIGKILL) == -signal.SIGKILL
+        async with command(*arguments) as run:
+            await run.says("AUTHENTICATING -> INHIBITED")
+            assert not run.has("CONNECTING")
+            assert await run.end() == 0
+        peers.close()
+
+    asyncio.run(story())
+
+
+def test_hangup_signal_reloads_and_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        async with command("run", "--config", file) as run:
+            await run.says("CONNECTING -> IN_SERVICE")
+            text = file.read_text()
+            file.write_text(text.replace("flush_delay = 0", "flush_delay = 7"))
+            run.process.send_signal(signal.SIGHUP)
+            await run.says("flush_delay 0 -> 7")
+            await run.says("1 differences")
+            file.write_text(text.replace("flush_delay = 0", "flush_delay = -7"))
+            run.process.send_signal(signal.SIGHUP)
+            await run.says("the configuration in force stays")
+            assert run.has("flush_delay"), run.lines
+            file.unlink()
+            run.process.send_signal(signal.SIGHUP)
+            await run.says("No such file")
+            assert peers.lacs[0].lac.bank.in_use == 1
+            assert await run.end() == 0
+        peers.close()
+
+    asyncio.run(story())
+
+
+def test_scan_of_thousands_of_sites_is_told_in_fewer_than_a_hundred_lines_a_second(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        sites = [datagram(site=f"198.51.{n >> 8}.{n & 255}") for n in range(256, 5000)]
+        capture = write_capture(tmp_path / "home.pcap", [(0, packet) for packet in sites])
+        prefix = ('prefix = "198.51.100.0/24"', 'prefix = "198.51.0.0/16"')
+        configuration(tmp_path, ('url = "mem:"', f'url = "pcap:{capture}"'), prefix)
+        arguments = ("run", "--config", tmp_path / "live.toml", "--verbose", "--grace", "1")
+        async with command(*arguments) as run:
+            await run.says("lines left out")
+            assert await run.end() == 0
+            seconds = Counter(line[:19] for line in run.lines)
+            assert max(seconds.values()) < 2 * 100, "a second of the log may touch two of the clock"
+            assert len(run.lines) < 100 * (len(seconds) + 1)
 
     asyncio.run(story())
 

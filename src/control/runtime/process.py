@@ -15,6 +15,7 @@ from collections.abc import Callable
 from control.config import Config
 from control.dialout.budget import BudgetStore
 from control.dialout.events import Event
+from control.difference import Difference
 from control.errors import ConfigurationError
 from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
 from control.fastpath_filters import Filters
@@ -54,8 +55,8 @@ class Process:
         *,
         rng: random.Random | None = None,
         wall: Callable[[], float] = time.time,
-        on_event: Callable[[Event], None] = lambda event: None,
         store: BudgetStore | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self.config = config
         self._rng = random.SystemRandom() if rng is None else rng
@@ -70,6 +71,7 @@ class Process:
         self._more: asyncio.Handle | None = None
         self._changed = asyncio.Event()
         self._running = False
+        self._clients = 0
 
     # Life ------------------------------------------------------------------------------------
 
@@ -152,6 +154,12 @@ class Process:
         self.lns.drain(lac, self.now, on=on)
         self._settle()
 
+    async def reload(self, config: Config, *, dry_run: bool = False) -> Difference:
+        """See Lns.reload."""
+        found = self.lns.reload(config, self.now, dry_run=dry_run)
+        self._settle()
+        return found
+
     # Packets ---------------------------------------------------------------------------------
 
     def port(self, name: str) -> OpenPort:
@@ -231,6 +239,9 @@ class Process:
             self._send_l2tp(message)
         for group, datagram in self.lns.radius_to_send():
             self.radius.send(group, datagram)
+        if len(self.lns.clients) != self._clients:
+            self._clients = len(self.lns.clients)
+            self.radius.keep(self.lns.clients)
         while (event := self.lns.next_event()) is not None:
             self._on_event(event)
         self._arm(self.now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from control.radius.events import RadiusDatagram, SocketAddress
@@ -60,11 +60,15 @@ class RadiusSockets:
             return
         self.counters.sent += 1
 
-    def close(self) -> None:
-        for made in self._sockets.values():
+    def keep(self, groups: Container[str]) -> None:
+        """Closes the sockets of all other groups."""
+        for key in [key for key in self._sockets if key[0] not in groups]:
+            made = self._sockets.pop(key)
             self._loop.remove_reader(made.fileno())
             made.close()
-        self._sockets.clear()
+
+    def close(self) -> None:
+        self.keep(())
 
     def _socket(self, key: Key, source: str) -> socket.socket:
         found = self._sockets.get(key)

@@ -13,6 +13,7 @@ from control.budget_store import SqliteBudgetStore
 from control.config_file import read_config
 from control.console import printable
 from control.dialout.events import Event
+from control.errors import DialoutError
 from control.exit_codes import OK
 from control.log import Level, Log
 from control.runtime.lines import Lines
@@ -23,22 +24,22 @@ NO_STATE = "without --state budgets begin anew with every start"
 
 
 def run(path: str, *, state: str | None, grace: float, as_json: bool, level: Level) -> int:
-    """Runs until SIGINT or SIGTERM. Returns the exit code.
+    """Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. Returns the exit code.
 
     Raises ConfigurationError, ResourceError, OSError.
     """
     # A core would hold every secret there is (threat T22).
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with ExitStack() as stack:
-        directory = stack.enter_context(StateDirectory(state)) if state is not None else None
+        store = None
+        if state is not None:
+            directory = stack.enter_context(StateDirectory(state))
+            store = SqliteBudgetStore(str(directory.budgets))
+            stack.callback(lambda: store.close(time.time()))
         lines = Lines(sys.stdout)
         stack.callback(lines.close)
         log = Log(lines.write, time.time, as_json=as_json, level=level)
         stack.callback(log.close)
-        store = None
-        if directory is not None:
-            store = SqliteBudgetStore(str(directory.budgets))
-            stack.callback(lambda: store.close(time.time()))
         return asyncio.run(_Run(path, store, grace, log).run())
 
 
@@ -49,14 +50,16 @@ class _Run:
         self._grace = grace
         self._log = log
         self._end = asyncio.Event()
-        self._config = read_config(path)
-        self._process = Process(self._config, on_event=self._tell, store=store)
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._process = Process(read_config(path), store=store, on_event=self._tell)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_defect)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_end, number)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         process = self._process
         await process.start()
         self._note(Level.NOTICE, "started", self._started())
@@ -78,11 +81,32 @@ class _Run:
 
     def _started(self) -> str:
         ports = ", ".join(f"{p.config.name} {p.config.url}" for p in self._process.ports)
-        return f"{len(self._config.target)} targets, ports: {ports}"
+        return f"{len(self._process.config.target)} targets, ports: {ports}"
 
     def _on_end(self, number: signal.Signals) -> None:
         self._note(Level.NOTICE, "signal", f"{number.name}: closing calls and tunnels")
         self._end.set()
+
+    def _on_reload(self) -> None:
+        task = asyncio.create_task(self._reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload(self) -> None:
+        """Reads the file beside the loop, for it may be long. What is wrong with it is told, and
+        all stays as it was."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(read_config, self._path)
+                found = await self._process.reload(config)
+            except (DialoutError, OSError) as error:
+                for line in str(error).split("\n"):
+                    self._note(Level.ERROR, "reload", line)
+                self._note(Level.ERROR, "not reloaded", "the configuration in force stays")
+                return
+            for change in found.changes:
+                self._note(Level.NOTICE, "reload", str(change))
+            self._note(Level.NOTICE, "reloaded", f"{len(found.changes)} differences")
 
     def _tell(self, event: Event) -> None:
         self._log.event(event, event.time)
