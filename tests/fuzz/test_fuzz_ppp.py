@@ -17,6 +17,8 @@ from control.ppp.config import LinkConfig
 from control.ppp.events import (
     AuthenticationRequested,
     Event,
+    Ipv6Closed,
+    Ipv6Opened,
     LinkClosed,
     NetworkClosed,
     NetworkOpened,
@@ -25,10 +27,10 @@ from control.ppp.frame import Packet, decode_frame, decode_packet, encode_frame
 from control.ppp.link import Link
 from control.ppp.phase import Phase
 
-LCP, IPCP, PAP, CHAP = 0xC021, 0x8021, 0xC023, 0xC223
-PROTOCOLS = (LCP, IPCP, PAP, CHAP)
-MOST_FRAMES = 4
-"""Frames that one input may cause: two of LCP, one Challenge and one claim."""
+LCP, IPCP, IPV6CP, PAP, CHAP = 0xC021, 0x8021, 0x8057, 0xC023, 0xC223
+PROTOCOLS = (LCP, IPCP, IPV6CP, PAP, CHAP)
+MOST_FRAMES = 5
+"""Frames that one input may cause: three of LCP, one Challenge and one claim."""
 
 CONFIGS = [
     LinkConfig(
@@ -40,9 +42,13 @@ CONFIGS = [
         want_acfc=acfc,
         want_pfc=acfc,
         dns=("8.8.8.8",),
+        nbns=("8.8.4.4",),
+        ipv6=acfc,
+        identification="us" if acfc else "",
+        rechallenge_interval=30.0 if acfc else 0.0,
     )
-    for demand in ((), ("chap", "pap"), ("pap",))
-    for answer in ((), ("chap", "pap"))
+    for demand in ((), ("chap", "pap"), ("pap",), ("mschapv2", "chap"))
+    for answer in ((), ("chap", "pap"), ("mschapv2", "chap", "pap"))
     for local in ("10.0.0.1", "")
     for acfc in (False, True)
 ]
@@ -57,6 +63,7 @@ class Watched:
     def __init__(self, config: LinkConfig, seed: int) -> None:
         self.link = Link(config, Random(seed))
         self.network = False
+        self.ipv6 = False
         self.networks = 0
         self.closed = False
         self.requests: list[int] = []
@@ -85,8 +92,17 @@ class Watched:
         elif isinstance(event, NetworkClosed):
             assert self.network
             self.network = False
+        elif isinstance(event, Ipv6Opened):
+            assert not self.ipv6
+            assert "0:0:0:0" not in (event.local_identifier, event.peer_identifier)
+            assert event.local_identifier != event.peer_identifier
+            self.ipv6 = True
+        elif isinstance(event, Ipv6Closed):
+            assert self.ipv6
+            self.ipv6 = False
         elif isinstance(event, LinkClosed):
             assert not self.network
+            assert not self.ipv6
             self.closed = True
 
 
@@ -106,7 +122,15 @@ options = st.builds(
     st.sampled_from((0, 1, 2, 3, 4, 5, 7, 8, 13, 17, 129, 130, 131)),
     st.one_of(
         st.sampled_from(
-            (b"", b"\xc0\x23", b"\xc2\x23\x05", b"\xc2\x23\x81", b"\x05\xb4", b"\x0a\x01\x01\x01")
+            (
+                b"",
+                b"\xc0\x23",
+                b"\xc2\x23\x05",
+                b"\xc2\x23\x81",
+                bytes(8),
+                b"\x05\xb4",
+                b"\x0a\x01\x01\x01",
+            )
         ),
         st.binary(max_size=6),
     ),
@@ -127,7 +151,7 @@ class PeerMachine(RuleBasedStateMachine):
         self.end.link.receive_frame(data, self.now)
 
     @rule(
-        protocol=st.sampled_from((*PROTOCOLS, 0x0021, 0x8057, 0xC227)),
+        protocol=st.sampled_from((*PROTOCOLS, 0x0021, 0x0057, 0xC227)),
         code=st.integers(0, 14),
         identifier=st.integers(0, 4),
         data=datas,
@@ -144,7 +168,7 @@ class PeerMachine(RuleBasedStateMachine):
 
     @rule(options=st.sampled_from((b"", b"\x03\x05\xc2\x23\x05", b"\x03\x06\x0a\x02\x02\x02")))
     def honest_request(self, options: bytes) -> None:
-        for protocol in (LCP, IPCP):
+        for protocol in (LCP, IPCP, IPV6CP):
             frame = encode_frame(protocol, Packet(1, 1, options).encode())
             self.end.link.receive_frame(frame, self.now)
             self.end.drain()
@@ -156,10 +180,21 @@ class PeerMachine(RuleBasedStateMachine):
             self.end.drain()
 
     @precondition(lambda self: self.end.requests)
-    @rule(accepted=st.booleans(), address=st.sampled_from(("", "10.2.2.2")))
-    def decide(self, accepted: bool, address: str) -> None:
+    @rule(
+        accepted=st.booleans(),
+        address=st.sampled_from(("", "10.2.2.2")),
+        ipv6=st.sampled_from("n1"),
+    )
+    def decide(self, accepted: bool, address: str, ipv6: str) -> None:
         request = self.end.requests[-1]
-        self.end.link.authentication_result(request, accepted, self.now, peer_address=address)
+        self.end.link.authentication_result(
+            request,
+            accepted,
+            self.now,
+            peer_address=address,
+            ipv6=ipv6 == "1",
+            peer_identifier="0:0:0:7" if ipv6 == "1" else "",
+        )
 
     @rule(seconds=st.floats(0.0, 40.0))
     def time_passes(self, seconds: float) -> None:
@@ -292,7 +327,7 @@ def stage_of(name: str) -> Watched:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("protocol", PROTOCOLS, ids=["lcp", "ipcp", "pap", "chap"])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=["lcp", "ipcp", "ipv6cp", "pap", "chap"])
 def test_every_code_with_every_length_is_survived(protocol: int, stage: str) -> None:
     for code in range(16):
         end = stage_of(stage)
