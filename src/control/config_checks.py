@@ -68,6 +68,7 @@ def check_references(entries: Entries, report: Report) -> None:
     _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
+    for entry in (*entries.get("profile", []), *entries.get("sim.cpe", [])):
         _check_extra(entry, report)
     for entry in entries.get("lac", []):
         _check_incoming(entry, report)

@@ -69,13 +69,17 @@ class SimCpe:
     password: bytes = field(default=b"", repr=False)
     """Its secret when we demand authentication."""
     authentication: tuple[str, ...] = ("chap",)
-    """What it demands of us; empty: nothing."""
+    """What it demands of us, of `chap`, `pap` and `mschapv2`, in order; empty: nothing."""
     peer_username: str = ""
     """Name it expects of us."""
     peer_password: bytes = field(default=b"", repr=False)
     """Secret it expects of us."""
     address: str = ""
     """Its own address; empty: the one it is given."""
+    ipv6: bool = False
+    """Negotiate IPV6CP, and take addresses from Router Advertisements."""
+    interface_identifier: str = ""
+    """Its interface identifier, as `0:0:0:2`; empty: a random one for each call."""
     line: str = ""
     """Where its end of the modem's serial line is: `pty:COMMAND` (a program, such as pppd),
     `tcp:ADDRESS:PORT`; empty: in the simulator. The keys above and below are not used then, unless

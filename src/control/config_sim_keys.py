@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from control import config_sim
-from control.config_addresses import address, host
+from control.config_addresses import address, host, interface_identifier
 from control.config_section import Section
 from control.config_values import (
     OUTCOMES,
@@ -28,7 +28,7 @@ _DAY: Final = 86400
 _SHARE: Final = number(0, 1)
 _LINE_DELAY: Final = number(0, 60)
 _UDP_PORT: Final = integer(1, 65535)
-_AUTHENTICATION: Final = some_of("chap", "pap")
+_AUTHENTICATION: Final = some_of("chap", "pap", "mschapv2")
 
 SIM: Final = Section(
     config_sim.Sim,
@@ -70,6 +70,8 @@ SIM: Final = Section(
                 "authentication": _AUTHENTICATION,
                 "peer_username": text(0, 255),
                 "address": address(empty=True),
+                "ipv6": boolean(),
+                "interface_identifier": interface_identifier(),
                 "line": serial_line(),
                 "answer": one_of("full", "fast"),
                 "echo": boolean(),

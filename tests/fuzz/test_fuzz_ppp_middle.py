@@ -8,7 +8,13 @@ from random import Random
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from control.errors import DecodeError
 from control.ppp import chap, mschap_proof
@@ -194,13 +200,16 @@ class MiddleMachine(RuleBasedStateMachine):
                 assert end.closed
 
 
-TestMiddleMachine = MiddleMachine.TestCase
-TestMiddleMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=50,
-    deadline=None,
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
+def test_somebody_in_the_middle_gains_nothing() -> None:
+    run_state_machine_as_test(
+        MiddleMachine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+        ),
+    )
 
 
 def test_a_middleman_that_only_carries_frames_sees_both_networks_open() -> None:

@@ -1,7 +1,8 @@
 """The remote site's router: a PPP peer that answers calls, pings and UDP.
 
-SimCpe is the site with its configuration, Line one answered call. The PPP itself is control.ppp; it
-knows no L2TP: frames come and go through the LAC's modem. TCP and the rest of IP is counted only.
+SimCpe is the site with its configuration, Line one answered call. The PPP itself is control.ppp,
+IPv6 is cpe_ipv6.py; it knows no L2TP: frames come and go through the LAC's modem. TCP and the rest
+of IP is counted only.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from dataclasses import asdict, dataclass
 
 from control import config as settings
 from control.errors import DecodeError
+from control.ppp import mschap_proof
 from control.ppp.config import LinkConfig
 from control.ppp.events import (
     AuthenticationRequested,
+    Ipv6Closed,
+    Ipv6Opened,
     LcpOpened,
     LinkClosed,
     NetworkClosed,
     NetworkOpened,
 )
 from control.ppp.link import Link
-from control.sim import host
+from control.sim import cpe_ipv6, host
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.fast_link import FastLink
 
@@ -31,6 +35,8 @@ SITE_MRU = 1500
 PATIENCE = 120.0
 """Seconds a site waits for authentication and for an open network. Long, so that on a bad line the
 side under test is the one that gives up."""
+ANSWERS = ("chap", "pap", "mschapv2")
+"""Methods it proves itself with; the last needs an extra."""
 IP_PROTOCOL = 0x21
 IP_PREFIXES = (b"\xff\x03\x00\x21", b"\x00\x21", b"\x21", b"\xff\x03\x21")
 """How an IP frame may begin (RFC 1661 6.5, 6.6), most frequent first."""
@@ -49,13 +55,15 @@ class CpeCounters:
     frames_in: int = 0
     frames_out: int = 0
     packets: int = 0
-    """IP packets received: the sum of the eight below."""
+    """IP packets received: the sum of the nine below."""
     pings: int = 0
     """Echo Requests answered."""
     echoes: int = 0
     """UDP packets answered."""
     ignored: int = 0
     """TCP, other protocols, and what is never answered: replies, multicast, another's echo."""
+    advertisements: int = 0
+    """Router Advertisements heard."""
     fragments: int = 0
     not_open: int = 0
     """Came while IPCP was not Opened."""
@@ -92,6 +100,8 @@ class Line:
         self._alarm = Alarm(site.clock, self._ring)
         self._carrier = True
         self._prefix = IP_PREFIXES[0]
+        self._ipv6_prefix = cpe_ipv6.PREFIXES[0]
+        self.ipv6 = cpe_ipv6.SiteIpv6()
         self._peer_mru = SITE_MRU
         self.open = False
         """IPCP is Opened."""
@@ -124,6 +134,10 @@ class Line:
             if frame.startswith(prefix):
                 self._receive_packet(frame[len(prefix) :])
                 return
+        for prefix in cpe_ipv6.PREFIXES:
+            if frame.startswith(prefix):
+                self._receive_ipv6(frame[len(prefix) :])
+                return
         self._link.receive_frame(frame, self._clock.now)
         self._pump()
 
@@ -148,7 +162,9 @@ class Line:
         while (event := link.next_event()) is not None:
             match event:
                 case LcpOpened():
-                    self._prefix = ip_prefix(acfc=event.send_acfc, pfc=event.send_pfc)
+                    acfc, pfc = event.send_acfc, event.send_pfc
+                    self._prefix = ip_prefix(acfc=acfc, pfc=pfc)
+                    self._ipv6_prefix = cpe_ipv6.frame_prefix(acfc=acfc, pfc=pfc)
                     self._peer_mru = event.peer_mru
                 case AuthenticationRequested():
                     self._check(event)
@@ -159,6 +175,11 @@ class Line:
                         self._on_open()
                 case NetworkClosed():
                     self.open = False
+                case Ipv6Opened():
+                    self.ipv6.open = True
+                    self.ipv6.identifier = event.local_identifier
+                case Ipv6Closed():
+                    self.ipv6.open = False
                 case LinkClosed():
                     self.open = False
                     ended = event.reason
@@ -172,10 +193,15 @@ class Line:
         self._alarm.set(link.get_timer() if self._carrier else None)
 
     def _check(self, event: AuthenticationRequested) -> None:
-        accepted = credentials_match(event, self._config.peer_username, self._config.peer_password)
+        name, secret = self._config.peer_username, self._config.peer_password
+        if event.protocol == "mschapv2":
+            message = mschap_success(event, name, secret)
+            accepted = bool(message)
+        else:
+            accepted = credentials_match(event, name, secret)
+            message = "welcome" if accepted else "unknown name or wrong secret"
         if not accepted:
             self._counters.authentication_failures += 1
-        message = "welcome" if accepted else "unknown name or wrong secret"
         self._link.authentication_result(event.request, accepted, self._clock.now, message=message)
 
     def _transmit(self, frame: bytes) -> None:
@@ -211,6 +237,12 @@ class Line:
             self._answer(packet, protocol)
         else:
             counters.ignored += 1
+
+    def _receive_ipv6(self, packet: bytes) -> None:
+        echo = self._config.echo
+        answer = self.ipv6.receive(packet, self._counters, echo=echo, mru=self._peer_mru)
+        if answer is not None:
+            self._transmit(self._ipv6_prefix + answer)
 
     def _answer(self, packet: bytes, protocol: int) -> None:
         counters = self._counters
@@ -281,11 +313,13 @@ class SimCpe:
             want_acfc=True,
             want_pfc=True,
             authenticate_peer=config.authentication,
-            answer_protocols=("chap", "pap"),
+            answer_protocols=ANSWERS if mschap_proof.available() else ANSWERS[:2],
             username=config.username,
             password=config.password,
             local_name=config.username,
             local_address=config.address,
+            ipv6=config.ipv6,
+            interface_identifier=config.interface_identifier,
             accept_peer_address=True,
             negotiation_deadline=PATIENCE,
             authentication_deadline=PATIENCE,
@@ -309,6 +343,14 @@ def credentials_match(event: AuthenticationRequested, username: str, password: b
         expected = hashlib.md5(secret, usedforsecurity=False).digest()
         proof = event.chap_response
     return event.username == username and hmac.compare_digest(proof, expected)
+
+
+def mschap_success(event: AuthenticationRequested, username: str, password: bytes) -> str:
+    """The Success message for a caller that proved this name and secret by MS-CHAPv2; or empty."""
+    if event.username != username:
+        return ""
+    challenge, value = event.chap_challenge, event.chap_response
+    return mschap_proof.verify(username.encode(), password, challenge, value)
 
 
 def ip_prefix(*, acfc: bool, pfc: bool) -> bytes:
