@@ -11,7 +11,7 @@ TOOLS := $(VENV)/.tools
 SECONDS := 60
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
-.PHONY: demo test deps interop lint bench docs wheel sanitize thread fuzz clean
+.PHONY: demo test deps interop lint bench docs wheel sanitize thread fuzz soak clean
 
 demo: $(BUILT)
 	$(BIN)/dialout demo --output demo-out
@@ -36,6 +36,11 @@ lint: $(TOOLS)
 
 bench: $(TOOLS)
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,stddev,rounds
+
+# Thirty days of random calls with faults and reloads, then a storm of triggers: in virtual time, some
+# minutes each. SEED=n makes another run.
+soak: $(BUILT)
+	$(BIN)/dialout bench soak storm --seed $(or $(SEED),1)
 
 # What the code itself says, written into the documents between their marks.
 docs: $(BUILT)

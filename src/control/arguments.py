@@ -29,11 +29,17 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
+LONG_BENCHMARKS: Final = ("soak", "storm")
+"""What it measures only if it is named."""
+
 SIMULATORS: Final = ("lac", "cpe", "radius")
 """What `dialout sim` can run."""
 
 MAXIMUM_SECONDS: Final = 31 * 86400
 """Longest --duration."""
+
+MAXIMUM_DAYS: Final = 3650
+"""Longest --days of a soak."""
 
 MAXIMUM: Final = 2**63 - 1
 """Largest number that --limit and --seed take, and `seed` in a configuration."""
@@ -190,8 +196,14 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
         nargs="*",
         type=_benchmark,
         metavar="GROUP",
-        help=f"any of {', '.join(BENCHMARKS)}; default: all",
+        help=f"any of {', '.join(BENCHMARKS)}; default: all of these. "
+        f"Or of {', '.join(LONG_BENCHMARKS)}, which take minutes",
     )
+    bench.add_argument(
+        "--days", type=_days, metavar="N", help="simulated days of a soak; default 30"
+    )
+    bench.add_argument("--calls", type=_number, metavar="N", help="calls of a soak; default 20000")
+    bench.add_argument("--seed", type=_number, metavar="N", help="of a soak; default 1")
     bench.add_argument(
         "--peers", action="store_true", help="beside DPDK's tables (needs libdpdk-dev and gcc)"
     )
@@ -230,9 +242,20 @@ def _file(text: str) -> str:
 
 
 def _benchmark(text: str) -> str:
-    if text not in BENCHMARKS:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(BENCHMARKS)}")
+    if text not in BENCHMARKS + LONG_BENCHMARKS:
+        allowed = ", ".join(BENCHMARKS + LONG_BENCHMARKS)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {allowed}")
     return text
+
+
+def _days(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= MAXIMUM_DAYS:
+        raise argparse.ArgumentTypeError(f"must be days above 0, up to {MAXIMUM_DAYS}")
+    return value
 
 
 def _number(text: str) -> int:

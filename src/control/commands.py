@@ -169,6 +169,9 @@ def bench(arguments: argparse.Namespace) -> int:
             quick=arguments.quick,
             as_json=arguments.json,
             plot=plot,
+            seed=arguments.seed,
+            days=arguments.days,
+            placed=arguments.calls,
         )
     return OK
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TextIO
 
-from control.bench import beside, calls, changes, classifying, lookups, packets, replays
-from control.bench.context import QUICK, Context, Sizes, one_processor
+from control.bench import (
+    beside,
+    calls,
+    changes,
+    classifying,
+    endurance,
+    lookups,
+    packets,
+    replays,
+)
+from control.bench.context import QUICK, SEED, Context, Sizes, one_processor
 from control.bench.drawing import svg
 from control.bench.machine import lines, machine
 from control.bench.peers import open_peers
@@ -27,7 +37,13 @@ GROUPS: Final[dict[str, Group]] = {
     "calls": calls.calls,
     "replay": replays.replay,
 }
-"""What can be measured, in the order of the table."""
+"""What can be measured of the data plane, in the order of the table."""
+
+LONG: Final[dict[str, Group]] = {
+    "soak": endurance.soak,
+    "storm": endurance.storm,
+}
+"""What takes minutes, of the control plane: only if it is named."""
 
 
 def bench(
@@ -40,19 +56,28 @@ def bench(
     quick: bool,
     as_json: bool,
     plot: TextIO | None,
+    seed: int | None = None,
+    days: float | None = None,
+    placed: int | None = None,
 ) -> list[Row]:
-    """Measures the groups (none: all) and tells what it came to.
+    """Measures the groups (none: all of the data plane) and tells what it came to.
 
     ResourceError: no peers, and what to install. DialoutError: the user's table, trace or rules
     are no such thing; nothing was measured then.
     """
     given = read_routes(table).routes if table is not None else {}
+    sizes = QUICK if quick else Sizes()
+    if days is not None:
+        sizes = replace(sizes, days=days)
+    if placed is not None:
+        sizes = replace(sizes, calls=placed)
     context = Context(
-        QUICK if quick else Sizes(),
+        sizes,
         open_peers() if peers else None,
         given=given,
         trace=trace,
         rules=rules,
+        seed=SEED if seed is None else seed,
     )
     if rules is not None:
         classifying.rules_of(rules)
@@ -64,7 +89,7 @@ def bench(
     rows: list[Row] = []
     with one_processor(context):
         for name in groups or GROUPS:
-            for each in GROUPS[name](context):
+            for each in (GROUPS | LONG)[name](context):
                 rows.append(each)
                 if not as_json:
                     print(line(each), flush=True)

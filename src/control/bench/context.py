@@ -37,6 +37,15 @@ class Sizes:
     """Sets of so many generated rules."""
     captured: int = 1_000_000
     """Packets of the generated capture."""
+    days: float = 30.0
+    calls: int = 20_000
+    """Of a soak."""
+    storm_rate: int = 1_000_000
+    """Triggers a second."""
+    storm_sites: int = 100_000
+    storm_seconds: float = 120.0
+    bucket: int = 1000
+    """Calls a second that the storm's budget allows."""
 
 
 QUICK: Final = Sizes(
@@ -50,6 +59,12 @@ QUICK: Final = Sizes(
     packets=256,
     rules=(20,),
     captured=1000,
+    days=0.5,
+    calls=60,
+    storm_rate=10_000,
+    storm_sites=60,
+    storm_seconds=3.0,
+    bucket=20,
 )
 """For a look whether everything runs; its numbers mean nothing."""
 
@@ -66,6 +81,8 @@ class Context:
     """A capture of the user's."""
     rules: str | None = None
     """A file of rules of the user's."""
+    seed: int = SEED
+    """Of a soak."""
     processors: tuple[int, ...] = field(
         default_factory=lambda: tuple(sorted(os.sched_getaffinity(0)))
     )

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 LOWER_IS_BETTER: Final = {"ns": True, "us": True, "ms": True, "s": True, "MB": True,
-                          "x slower": True, "M/s": False, "Mpps": False, "x": False}  # fmt: skip
+                          "x slower": True, "M/s": False, "Mpps": False, "x": False,
+                          "B": True, "%": True, "calls/s": False, "calls": False,
+                          "faults": False, "problems": True, "facts": False,
+                          "triggers": False, "packets": True}  # fmt: skip
 """Each unit, and which way is better."""
 
 
@@ -76,6 +79,11 @@ def row(
         spread=spread(ratios),
         runs=len(values),
     )
+
+
+def once(name: str, unit: str, value: float) -> Row:
+    """A row of what was measured once, over a long time."""
+    return Row(name, unit, float(value), None, None, None, 0.0, 1)
 
 
 def geometric_mean(name: str, rows: Sequence[Row]) -> Row:
