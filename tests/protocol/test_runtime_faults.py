@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from live import SITE, Live, configuration, datagram, running
+from live_command import write_capture
 
 from control.config import Config
 from control.dialout.events import CallPlaced, SessionStateChanged, TriggersFlushed
@@ -229,5 +230,52 @@ def test_nothing_stays_open_behind_a_start_that_fails(tmp_path: Path) -> None:
                 await live.process.start()
         async with running(config) as (live, _):
             await live.dial()
+
+    asyncio.run(story())
+
+
+def test_what_was_read_from_the_socket_in_one_go_is_handled_without_another_datagram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few packets a portion has: here it has one."""
+
+    async def story() -> None:
+        monkeypatch.setattr("control.runtime.process.PACKETS", 1)
+        config = configuration(tmp_path)
+        async with running(config) as (live, peers):
+            port = live.process.ports[1]
+            sender = UdpSocket(peers.time, config.sim.lac[0].address, 0, lambda data, source: None)
+            for _ in range(50):
+                sender.send(b"\xc8\x02\x00\x0c\x00\x09\x00\x00\x00\x00\x00\x00", port.port.address)
+            endpoint = live.process.lns.endpoints[port.port.address[0]]
+            await live.until(lambda: endpoint.counters.unknown_tunnel == 50)
+            sender.close()
+
+    asyncio.run(story())
+
+
+def test_capture_whose_next_packet_is_hours_away_costs_nothing_meanwhile(tmp_path: Path) -> None:
+    async def story() -> None:
+        capture = write_capture(tmp_path / "home.pcap", [(0, datagram()), (7200, datagram())])
+        async with running(
+            configuration(tmp_path, ('url = "mem:"', f'url = "pcap:{capture}"'))
+        ) as (live, _):
+            await live.until(lambda: live.count(TriggersFlushed))
+            polled = 0
+            engine = live.process.engine
+
+            class Counting:
+                def __getattr__(self, name: str) -> object:
+                    return getattr(engine, name)
+
+                def poll(self, *arguments: object, **options: object) -> int:
+                    nonlocal polled
+                    polled += 1
+                    return engine.poll(*arguments, **options)
+
+            live.process.engine = Counting()
+            await asyncio.sleep(0.2)
+            live.process.engine = engine
+            assert polled < 100
 
     asyncio.run(story())

@@ -24,7 +24,7 @@ from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.runtime.ports import OpenPort, local_addresses, open_ports
 from control.runtime.radius_sockets import RadiusSockets
-from control.sim.host import udp_packet
+from control.sim.address import host_of
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
@@ -190,7 +190,8 @@ class Process:
             # What comes behind an OCCN may belong to the session that it makes.
             self._take()
         self._settle()
-        if port.descriptor is None and port.port.next_ns is not None and self._running:
+        if self._running and not isinstance(port.port, PcapPort) and len(port.port):
+            # They were read from the socket already: it will not wake us for them.
             self.loop.call_soon(self._readable, port)
 
     def _play(self, port: OpenPort) -> None:
@@ -255,7 +256,7 @@ class Process:
         (local, port), (peer, peer_port) = message.local, message.peer
         nh = self._tunnel_nh.get(local)
         if nh is not None:
-            packet = udp_packet(local, port, peer, peer_port, message.data)
+            packet = host_of(peer).udp_packet(local, port, peer, peer_port, message.data)
             self.engine.inject(packet, nh, self.now_ns)
 
     def _arm(self, now: float) -> None:
