@@ -7,7 +7,6 @@ down before it is placed, and one that cannot be written down is not placed.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -16,7 +15,7 @@ from control.config import Budget as BudgetConfig
 from control.dialout.call_record import CallRecord
 from control.dialout.dial_rates import DialRates
 from control.dialout.events import BudgetAlarm, BudgetStoreChanged
-from control.dialout.numbers import number_allowed
+from control.dialout.numbers import NumberRules
 from control.dialout.usage import Meter, Usage
 from control.errors import ResourceError
 
@@ -70,6 +69,10 @@ class BudgetStore(Protocol):
         ...
 
 
+def _nobody(fact: BudgetAlarm | BudgetStoreChanged) -> None:
+    pass
+
+
 class Budget:
     """`wall` tells seconds since 1970 UTC: days are real days, whatever the steady clock shows.
 
@@ -87,6 +90,7 @@ class Budget:
         self._wall = wall
         self._store = store
         self._rates = DialRates(config)
+        self._numbers = NumberRules(config)
         self._day = int(wall() // DAY)
         self._began: float | None = None
         """Steady clock at the first look, and at the latest one."""
@@ -101,8 +105,8 @@ class Budget:
         self._unseen: list[str] = []
         """Targets that this heartbeat has not looked at yet."""
         self._store_works = True
-        self.told: deque[BudgetAlarm | BudgetStoreChanged] = deque()
-        """For the timeline."""
+        self.tell: Callable[[BudgetAlarm | BudgetStoreChanged], None] = _nobody
+        """Who wants to know: the timeline."""
         self.frozen = False
         """No call at all is placed while this is set."""
         if store is not None:
@@ -112,6 +116,7 @@ class Budget:
         """Other limits, from now on. What was used stays used."""
         self._config = config
         self._rates.configure(config, now)
+        self._numbers = NumberRules(config)
 
     # May a call be placed?
 
@@ -123,7 +128,7 @@ class Budget:
             return "dialling is frozen"
         if not self._store_works:
             return "what is used of the budget cannot be saved"
-        if not number_allowed(number, config):
+        if not self._numbers.allow(number):
             return "number not allowed"
         if self._total.calls >= config.calls_per_day:
             return "calls of the day are spent"
@@ -304,11 +309,11 @@ class Budget:
     def _tell(self, target: str, now: float) -> None:
         for scope, usage in ((ALL, self._total), (target, self._usage(target))):
             for what, share, used, limit in usage.alarms(*self._limits(scope), now):
-                self.told.append(BudgetAlarm(now, scope or "all", what, share, used, limit))
+                self.tell(BudgetAlarm(now, scope or "all", what, share, used, limit))
 
     def _store_changed(self, works: bool, now: float, why: str) -> None:
         if works is not self._store_works:
             self._store_works = works
-            self.told.append(BudgetStoreChanged(now, works, "" if works else why))
+            self.tell(BudgetStoreChanged(now, works, "" if works else why))
         if not works:
             self._heartbeat = now + HEARTBEAT

@@ -6,8 +6,7 @@ is locked out is tried last, for it is better than none, and one that is drained
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -24,14 +23,18 @@ _USED: Final = 4096
 LACs)."""
 
 
+def _nobody(fact: LacStateChanged) -> None:
+    pass
+
+
 class Lacs:
     def __init__(
         self, known: Iterable[config.Lac], our_host_name: str, *, weighted: bool = False
     ) -> None:
         self.weighted = weighted
         """Equal preferences share calls by their maximum sessions, not in turn."""
-        self.told: deque[LacStateChanged] = deque()
-        """For the timeline."""
+        self.tell: Callable[[LacStateChanged], None] = _nobody
+        """Who wants to know: the timeline."""
         self._known = {lac.address: lac for lac in known}
         self._our_host_name = our_host_name
         self._used: dict[str, LacUse] = {}
@@ -110,7 +113,7 @@ class Lacs:
         if use.drained is not on:
             use.drained = on
             state = "drained" if on else use.state.value
-            self.told.append(LacStateChanged(now, address, state, "administrator"))
+            self.tell(LacStateChanged(now, address, state, "administrator"))
 
     def locked(self, address: str, now: float) -> bool:
         """It is tried after all others: locked out, or another call is testing it."""
@@ -189,4 +192,4 @@ class Lacs:
     def _step(self, address: str, use: LacUse, event: LacEvent, now: float) -> None:
         old, use.state = use.state, LAC.step(use.state, event).next
         if use.state is not old:
-            self.told.append(LacStateChanged(now, address, use.state.value, event.value))
+            self.tell(LacStateChanged(now, address, use.state.value, event.value))

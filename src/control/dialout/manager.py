@@ -127,9 +127,6 @@ class Manager(Administration):
         return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> events.Event | None:
-        for told in (self.services.budget.told, self.services.lacs.told):
-            while told:
-                self.services.timeline.add(told.popleft())
         return self.services.timeline.next()
 
     # Guards.

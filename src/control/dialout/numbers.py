@@ -35,12 +35,17 @@ def forms(number: str, dial_prefixes: tuple[str, ...]) -> set[str]:
     return {plain_number(form) for form in found}
 
 
-def number_allowed(number: str, config: Budget) -> bool:
-    """Denied prefixes are looked for in every form of the number, then one form must be allowed,
-    if there is a list of what is allowed."""
-    found = forms(number, config.dial_prefixes)
-    denied = tuple(map(plain_number, config.deny_numbers))
-    if any(form.startswith(denied) for form in found):
-        return False
-    allowed = tuple(map(plain_number, config.allow_numbers))
-    return not allowed or any(form.startswith(allowed) for form in found)
+class NumberRules:
+    """Denied prefixes are looked for in every form of a number, then one form must be allowed, if
+    there is a list of what is allowed."""
+
+    def __init__(self, config: Budget) -> None:
+        self._dial_prefixes = config.dial_prefixes
+        self._denied = tuple(map(plain_number, config.deny_numbers))
+        self._allowed = tuple(map(plain_number, config.allow_numbers))
+
+    def allow(self, number: str) -> bool:
+        found = forms(number, self._dial_prefixes)
+        if any(form.startswith(self._denied) for form in found):
+            return False
+        return not self._allowed or any(form.startswith(self._allowed) for form in found)

@@ -181,6 +181,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.accounting = Accounting(self.radius, self.dataplane, self.boot, self.wall, self.random)
+        self.budget.tell = self.lacs.tell = self.timeline.add
 
     def next_attempt(self) -> int:
         """A number for an owner's attempt that no other has."""

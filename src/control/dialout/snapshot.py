@@ -88,6 +88,8 @@ class TargetView:
     sessions_seen: int
     max_sessions: int
     frozen: bool
+    calls_today: int
+    minutes_today: float
     triggers_discarded: int
     counters: dict[str, int]
 
@@ -217,10 +219,13 @@ def targets(manager: Manager, now: float) -> list[TargetView]:
             sessions_seen=target.sessions_seen,
             max_sessions=target.config.max_sessions,
             frozen=target.frozen,
+            calls_today=used[0],
+            minutes_today=round(used[1], 3),
             triggers_discarded=target.triggers_discarded,
             counters=target.counters.as_dict(),
         )
         for target in manager.targets.all()
+        for used in (manager.services.budget.used(target.name, now),)
     ]
 
 

@@ -50,8 +50,10 @@ def test_a_spent_budget_is_spent_after_a_restart_and_its_alarms_were_told(tmp_pa
         budget.take("t", "lac", 0.0)
     _, again = opened(tmp_path / "b", target_calls_per_day=2)
     assert again.refusal("t", "1", 0.0) == "calls of the day are spent for this target"
+    told = []
+    again.tell = told.append
     again.take("u", "lac", 0.0)
-    assert [f for f in again.told if isinstance(f, BudgetAlarm) and f.scope == "t"] == []
+    assert [f for f in told if isinstance(f, BudgetAlarm) and f.scope == "t"] == []
 
 
 def test_minutes_survive_and_a_call_that_was_cut_off_costs_until_the_heartbeat(tmp_path):
@@ -124,6 +126,8 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
 
 def test_a_full_disk_stops_new_calls_until_there_is_room(tmp_path):
     store, budget = opened(tmp_path / "b")
+    told = []
+    budget.tell = told.append
     assert budget.take("t", "lac", 0.0)
     (pages,) = store._file.execute("PRAGMA page_count").fetchone()
     store._file.execute(f"PRAGMA max_page_count = {pages}").fetchall()
@@ -132,8 +136,8 @@ def test_a_full_disk_stops_new_calls_until_there_is_room(tmp_path):
         placed += budget.take(f"target {number} with a name that fills pages", "lac", 0.0)
     assert placed < 500
     assert "cannot be saved" in budget.refusal("t", "1", 0.0)
-    told = [fact for fact in budget.told if isinstance(fact, BudgetStoreChanged)]
-    assert [(fact.works, "full" in fact.why) for fact in told] == [(False, True)]
+    changes = [fact for fact in told if isinstance(fact, BudgetStoreChanged)]
+    assert [(fact.works, "full" in fact.why) for fact in changes] == [(False, True)]
     store._file.execute("PRAGMA max_page_count = 100000").fetchall()
     budget.handle_timer(HEARTBEAT)
     assert budget.refusal("t", "1", HEARTBEAT) == ""

@@ -22,6 +22,8 @@ class World:
         self.wall = NOON
         self.now = 1000.0
         self.budget = Budget(BudgetConfig(**limits), lambda: self.wall, store)
+        self.told = []
+        self.budget.tell = self.told.append
 
     def pass_time(self, seconds: float) -> None:
         self.wall += seconds
@@ -46,8 +48,8 @@ class World:
 
     def alarms(self):
         self.budget.handle_timer(self.now)
-        told = [(f.scope, f.what, f.share) for f in self.budget.told if isinstance(f, BudgetAlarm)]
-        self.budget.told.clear()
+        told = [(f.scope, f.what, f.share) for f in self.told if isinstance(f, BudgetAlarm)]
+        self.told.clear()
         return told
 
 

@@ -99,7 +99,8 @@ def test_a_locked_out_lac_is_tried_last():
 
 
 def test_after_a_lockout_one_call_at_a_time_tests_the_lac():
-    lacs = Lacs((config.Lac(LAC1, lockout=30.0),), "lns")
+    lacs, told = Lacs((config.Lac(LAC1, lockout=30.0),), "lns"), []
+    lacs.tell = told.append
     offer = (candidate(LAC1, 1, 10), candidate(LAC2, 2, 20))
     lacs.lock_out(LAC1, 0.0)
     assert addresses(lacs.order(offer, 30.0)) == [LAC1, LAC2]
@@ -113,7 +114,7 @@ def test_after_a_lockout_one_call_at_a_time_tests_the_lac():
     lacs.acquire(offer[0], 62.0)
     lacs.answered(LAC1, 62.5)
     assert addresses(lacs.order(offer, 62.5)) == [LAC1, LAC2]
-    assert [(fact.time, fact.state) for fact in lacs.told] == [
+    assert [(fact.time, fact.state) for fact in told] == [
         (0.0, "locked out"),
         (30.0, "to be tested"),
         (30.0, "being tested"),
