@@ -1,7 +1,7 @@
 """The budget's memory on disk: an SQLite file of what was used today, and of every call.
 
 Implements control.dialout.budget.BudgetStore. A call's charge is committed before the call is
-placed (28 us measured); what may be lost without harm is written together with the next charge.
+placed (50 us, measured); what may be lost without harm is written together with the next charge.
 
 WAL with synchronous=NORMAL: a commit is in the kernel when it returns, so that kill -9 at any
 moment loses nothing. A power failure may lose the charges since the latest heartbeat, 30 s; it
