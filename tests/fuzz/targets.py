@@ -64,7 +64,7 @@ def hidden_avp(data: bytes) -> None:
         cipher += block
         stream = hashlib.md5(SECRET + block).digest()
     try:
-        value = hiding.reveal(attribute, cipher, vector, SECRET)
+        value = hiding.reveal(attribute, cipher, SECRET, vector)
     except DecodeError:
         return
     assert value == data[2 : 2 + len(value)]
