@@ -7,6 +7,7 @@ not installed here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain
 from random import Random
@@ -68,6 +69,8 @@ class Lns:
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }
         """By name of the RADIUS group, and behind GENERATION a number if the group has changed."""
+        self.ppp_counters: Counter[str] = Counter()
+        """Frames of all PPP links, and what was dropped of them, by reason."""
         self.budget = Budget(config.budget, wall, store)
         self.manager = Manager(
             config,
@@ -76,7 +79,7 @@ class Lns:
                 dataplane=dataplane,
                 endpoints=self.endpoints,
                 radius={g.name: RadiusGroup(g, self.clients[g.name]) for g in config.radius},
-                new_link=lambda link: Link(link, rng),
+                new_link=lambda link: Link(link, rng, self.ppp_counters),
                 budget=self.budget,
                 lacs=lacs,
                 boot=f"{rng.getrandbits(32):08X}",
