@@ -182,14 +182,15 @@ class Process:
         # A socket gives its packets the time at which it is read.
         until = self.now_ns if port.descriptor is None else None
         left = PACKETS
+        more = False
         while left > 0:
             handled = self.engine.poll(port.index, until_ns=until)
             if handled <= 0:
                 break
             left -= handled
             # What comes behind an OCCN may belong to the session that it makes.
-            self._take()
-        self._settle()
+            more = self._take()
+        self._send(more)
         if self._running and not isinstance(port.port, PcapPort) and len(port.port):
             # They were read from the socket already: it will not wake us for them.
             self.loop.call_soon(self._readable, port)
@@ -230,11 +231,16 @@ class Process:
         return len(triggers) == TRIGGERS or len(punts) == PUNTS
 
     def _settle(self) -> None:
-        """Carries a bounded number of messages between data plane, control plane and network. If
-        more wait, it comes back when others have had their turn."""
+        """Carries a bounded number of messages between data plane, control plane and network."""
+        if self._running:
+            self._send(self._take())
+
+    def _send(self, more: bool) -> None:
+        """What control has to say. If `more` waits for it, it comes back when others have had
+        their turn."""
         if not self._running:
             return
-        if self._take() and self._more is None:
+        if more and self._more is None:
             self._more = self.loop.call_soon(self._go_on)
         for message in self.lns.l2tp_to_send():
             self._send_l2tp(message)
