@@ -19,11 +19,12 @@ from control.dialout import snapshot
 from control.dialout.accounting import Accounting
 from control.dialout.budget import Budget, BudgetStore
 from control.dialout.events import Event
+from control.dialout.incoming import IncomingCalls, IncomingView
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
 from control.dialout.services import RadiusGroup, Services
 from control.difference import Difference
-from control.l2tp.config import EndpointConfig, TunnelInfo
+from control.l2tp.config import DeadCall, DeadTunnel, EndpointConfig, TunnelInfo
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import Datagram, SocketAddress
 from control.ppp.link import Link
@@ -63,8 +64,7 @@ class Lns:
         for router in config.virtual_router:
             for address in router.local_addresses:
                 if address not in self.endpoints:
-                    endpoint = Endpoint(EndpointConfig("lns", config.chassis.name), rng)
-                    self.endpoints[address] = endpoint
+                    self.endpoints[address] = self._new_endpoint(address)
         self.clients = {
             group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
         }
@@ -88,6 +88,8 @@ class Lns:
             ),
         )
         self.accounting = self.manager.services.accounting
+        self.incoming = IncomingCalls(self.manager.services, self.manager.chassis.routers, config)
+        self._allow_incoming()
         self.not_local = 0
         """L2TP datagrams for an address that is none of ours; dropped."""
 
@@ -101,6 +103,7 @@ class Lns:
         still has to be, and LACs may ask for it again for a while."""
         self.accounting.leaving = True
         self.manager.shutdown(now)
+        self.incoming.shutdown(now)
         self.accounting.off(now)
         for endpoint in self.endpoints.values():
             endpoint.shutdown(now)
@@ -163,6 +166,8 @@ class Lns:
         if not dry_run:
             reload.apply(self, config, found, now)
             self.config = config
+            self.incoming.configure(config)
+            self._allow_incoming()
             self._settle(now)
         return found
 
@@ -222,7 +227,8 @@ class Lns:
 
     def receive_ppp(self, nh: NextHop, frame: bytes, now: float) -> None:
         """A frame of a session that is no IP packet."""
-        self.manager.on_ppp(nh, frame, now)
+        if not self.incoming.on_ppp(nh, frame, now):
+            self.manager.on_ppp(nh, frame, now)
         self._settle(now)
 
     def handle_timer(self, now: float) -> None:
@@ -233,13 +239,14 @@ class Lns:
         # Answers that are due now go before the timers that would give them up.
         self._settle(now)
         self.manager.handle_timer(now)
+        self.incoming.handle_timer(now)
         self.accounting.handle_timer(now)
         self._settle(now)
 
     def get_timer(self) -> float | None:
         earliest = self.manager.get_timer()
-        parts: Iterable[Endpoint | Client | Accounting] = chain(
-            self.endpoints.values(), self.clients.values(), (self.accounting,)
+        parts: Iterable[Endpoint | Client | Accounting | IncomingCalls] = chain(
+            self.endpoints.values(), self.clients.values(), (self.accounting, self.incoming)
         )
         for part in parts:
             when = part.get_timer()
@@ -287,8 +294,33 @@ class Lns:
     def lacs(self, now: float) -> list[snapshot.LacView]:
         return snapshot.lacs(self.manager, now)
 
+    def incoming_calls(self, now: float) -> list[IncomingView]:
+        return self.incoming.views(now)
+
     def tunnels(self) -> list[TunnelInfo]:
         return [info for endpoint in self.endpoints.values() for info in endpoint.tunnels()]
+
+    def dead_tunnels(self, now: float) -> list[DeadTunnel]:
+        """Those that ended within the destruct timeout."""
+        return [dead for endpoint in self.endpoints.values() for dead in endpoint.dead_tunnels(now)]
+
+    def dead_calls(self, now: float) -> list[DeadCall]:
+        return [dead for endpoint in self.endpoints.values() for dead in endpoint.dead_calls(now)]
+
+    def _new_endpoint(self, address: str) -> Endpoint:
+        chassis = self.config.chassis
+        settings = EndpointConfig(
+            "lns",
+            chassis.name,
+            incoming=lambda name, peer: self.incoming.policy(address, name, peer),
+            tunnel_idle=chassis.tunnel_idle,
+            destruct_timeout=chassis.destruct_timeout,
+        )
+        return Endpoint(settings, self._rng)
+
+    def _allow_incoming(self) -> None:
+        for address, endpoint in self.endpoints.items():
+            endpoint.allow_incoming(self.incoming.wanted(address))
 
     def _settle(self, now: float) -> None:
         """Hands events to the manager until there are none: an event may cause others."""
@@ -297,11 +329,14 @@ class Lns:
             busy = False
             for local, endpoint in self.endpoints.items():
                 while (event := endpoint.next_event()) is not None:
-                    self.manager.on_l2tp(local, event, now)
+                    if not self.incoming.on_l2tp(local, event, now):
+                        self.manager.on_l2tp(local, event, now)
                     busy = True
             for group, client in self.clients.items():
                 while (answer := client.next_event()) is not None:
-                    self.manager.on_radius(group.partition(GENERATION)[0], answer, now)
+                    name = group.partition(GENERATION)[0]
+                    if not self.incoming.on_radius(name, answer, now):
+                        self.manager.on_radius(name, answer, now)
                     busy = True
         if self._retiring:
             self._drop_retired(now)

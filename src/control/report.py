@@ -55,6 +55,10 @@ def timeline_row(event: events.Event) -> tuple[str, str]:
             return "triggers", f"{event.packets} buffered packets forwarded"
         case events.TriggersDropped():
             return "triggers", f"{event.packets} buffered packets dropped"
+        case events.IncomingCallChanged():
+            return "incoming", f"{event.destination}: {event.state}{_tail(event.why)}"
+        case events.LineErrorsTold():
+            return "line", f"{event.crc} CRC and {event.framing} framing errors"
         case events.TunnelUp():
             return "tunnel", f"up: {event.tunnel} <-> {event.peer_tunnel} at {event.host_name}"
         case events.TunnelDown():

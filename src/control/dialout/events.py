@@ -124,6 +124,29 @@ class TriggersDropped(SessionFact):
 
 @unlocked
 @dataclass(frozen=True, slots=True)
+class IncomingCallChanged(SessionFact):
+    """A call that a LAC brings came one state further; its destination is `incoming` and its
+    number."""
+
+    lac: str
+    state: str
+    """`arrived`, `connecting`, `inService`, `closed`."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineErrorsTold(SessionFact):
+    """What a LAC counted on the line, since the call began (RFC 2661 6.13)."""
+
+    crc: int
+    framing: int
+    hardware_overruns: int
+    buffer_overruns: int
+    timeouts: int
+    alignment: int
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelUp:
     time: float
     peer: SocketAddress
@@ -250,6 +273,8 @@ Event = (
     | AccessRouteRemoved
     | TriggersFlushed
     | TriggersDropped
+    | IncomingCallChanged
+    | LineErrorsTold
     | TunnelUp
     | TunnelDown
     | TargetStateChanged

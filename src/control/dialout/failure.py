@@ -13,6 +13,9 @@ from enum import Enum
 from control.l2tp.events import Failure
 from control.unlocked import unlocked
 
+ADMINISTRATIVE = 3
+"""CDN result for what is closed on purpose (RFC 2661 4.4.2)."""
+
 
 class Verdict(Enum):
     """What to do after a LAC did not bring the call up."""

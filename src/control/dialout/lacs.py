@@ -89,6 +89,7 @@ class Lacs:
             hide_avps=lac.hide_avps,
             assignment_id=candidate.assignment_id,
             hello_interval=lac.hello_interval,
+            receive_window=candidate.receive_window or lac.receive_window,
         )
 
     # Lockout and drain.
@@ -146,6 +147,17 @@ class Lacs:
             return "the LAC has as many calls as it may"
         use.calls += 1
         self._step(address, use, LacEvent.CALL_PLACED, now)
+        return ""
+
+    def admit(self, address: str, now: float) -> str:
+        """Takes a place for a call that the LAC brings, or tells why there is none."""
+        self._state(address, now)
+        use = self._use(address)
+        if use.drained:
+            return "the LAC is being drained"
+        if use.calls >= self.known(address).max_sessions:
+            return "the LAC has as many calls as it may"
+        use.calls += 1
         return ""
 
     def release(self, address: str, now: float) -> None:

@@ -7,6 +7,8 @@ every call.
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from control.dataplane import NextHop, TriggerEvent
 from control.dialout import events
 from control.dialout.actions import PENDING_INTERVAL, TimerKind
@@ -73,6 +75,11 @@ class Manager(Administration):
                 self.services.timeline.add(
                     events.TunnelDown(now, event.peer[0], event.tunnel, event.failure.stage)
                 )
+            case l2tp.LineErrors():
+                owner = self._owner(self.services.calls.find((local, event.call)))
+                if owner is not None:
+                    counts = astuple(event.errors)
+                    self.services.timeline.add(events.LineErrorsTold(*owner.fact(now), *counts))
             case l2tp.CallAccepted() | l2tp.CallConnected() | l2tp.CallClosed():
                 session = self._owner(self.services.calls.find((local, event.call)))
                 if session is not None and session.attempt is not None:

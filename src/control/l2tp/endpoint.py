@@ -8,6 +8,7 @@ data channel are not its concern.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from control.errors import DecodeError, LocalProtocolError
@@ -62,6 +63,11 @@ class Endpoint:
         self._registry = Registry()
         self._admission = Admission(self._context, self._registry)
         self._shut_down = False
+
+    def allow_incoming(self, allowed: bool) -> None:
+        """LNS: whether peers may open tunnels and bring calls from now on."""
+        self.config = replace(self.config, accept_tunnels=allowed, incoming_calls=allowed)
+        self._context.config = self.config
 
     @property
     def counters(self) -> Counters:

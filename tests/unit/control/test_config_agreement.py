@@ -58,6 +58,16 @@ REFERENCES = [
         "minimum_bps = 64001",
         ("minimum_bps", "profile.minimum_bps", "maximum_bps"),
     ),
+    (
+        "hello_interval = 30.5",
+        'incoming_calls = true\nincoming_profile = "isdn"',
+        ("[[lac]]", "lac.incoming_router", "must be set where incoming_calls is true"),
+    ),
+    (
+        "hello_interval = 30.5",
+        'incoming_profile = "x"',
+        ("incoming_profile", "lac.incoming_profile", "must be the name of a [[profile]]"),
+    ),
     ('password = "pw"\n', "", ("password_mode", "radius.password_mode", "needs a password")),
     (
         'password_mode = "configured"\n',
