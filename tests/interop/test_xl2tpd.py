@@ -230,7 +230,7 @@ def remarks(file: Path) -> list[tuple[int, list[tshark.Remark]]]:
     free = {"ip.check_checksum": "FALSE", "udp.check_checksum": "FALSE"}
     read = list(tshark.frames(file, preferences=free))
     assert any("l2tp" in frame.names for frame in read)
-    found = [(frame.number, tshark.remarks(frame.layers)) for frame in read]
+    found = [(frame.number or 0, tshark.remarks(frame.layers)) for frame in read]
     return [(number, remark) for number, remark in found if remark]
 
 
