@@ -2,8 +2,8 @@
 
 It is a host on one UDP port: whole datagrams come in and go out. The control channel is
 control.l2tp, data messages are lac_data.py, the far side of a modem is a Site, mostly one of
-cpe.py. Time is a VirtualClock, which real_time.py keeps at the time of day. Incoming calls (ICRQ)
-are not made.
+cpe.py. Time is a VirtualClock, which real_time.py keeps at the time of day. Incoming calls
+(ICRQ) are made when somebody says so.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from control import config as settings
 from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import (
+    AnsweredLine,
     CallClosed,
     CallConnected,
     CallRequested,
     Datagram,
+    IncomingCall,
     SocketAddress,
     TunnelOpened,
     TunnelParameters,
@@ -48,9 +50,9 @@ CONTROL_BIT = 0x80
 
 PEER_IDS = slice(4, 8)
 MESSAGE_TYPE = slice(18, 20)
-OCCN = b"\x00\x09"
+CONNECTED = (b"\x00\x09", b"\x00\x0c")
 """Where a control message has the receiver's tunnel and session id, and its type (RFC 2661 3.1,
-4.4.1)."""
+4.4.1); OCCN and ICCN."""
 
 SYNCHRONOUS = 1
 BOTH = 3
@@ -169,6 +171,31 @@ class SimLac:
         for call in list(self._data.calls.values()):
             self._hang_up(call, "carrier lost")
 
+    def bring_call(self, lns: SocketAddress, number: str) -> bool:
+        """The site with this number calls an LNS: its line rings, over a tunnel that the LAC opens
+        if there is none. False: there is no such site, or no modem is free."""
+        site = self._site(number)
+        if site is None or not self.bank.seize():
+            return False
+        config = self.config
+        tunnel = TunnelParameters(
+            local=(config.address, self.port),
+            peer=lns,
+            host_name=config.host_name,
+            secret=config.secret,
+            require_tunnel_auth=bool(config.secret),
+        )
+        handle = self._endpoint.offer_call(
+            tunnel,
+            IncomingCall(calling_number=number, bearer_type=BOTH),
+            self._clock.now,
+            line=AnsweredLine(framing_type=SYNCHRONOUS, sequencing=config.sequencing),
+        )
+        call = LacCall(handle, number, self._clock.now, has_modem=True, site=site)
+        self._calls[handle] = call
+        self._pump()
+        return True
+
     # Control messages and the events they cause
 
     def _receive_control(self, data: bytes, source: SocketAddress, port: int) -> None:
@@ -209,7 +236,7 @@ class SimLac:
     def _send_control(self, datagram: Datagram) -> None:
         self.counters.control_out += 1
         self._transmit(datagram)
-        if self._waiting and datagram.data[MESSAGE_TYPE] == OCCN:
+        if self._waiting and datagram.data[MESSAGE_TYPE] in CONNECTED:
             call = self._waiting.pop(datagram.data[PEER_IDS], None)
             if call is not None:
                 self._start_line(call)
