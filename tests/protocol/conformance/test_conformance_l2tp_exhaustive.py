@@ -357,16 +357,9 @@ def test_calls_of_both_directions_come_up_within_their_retry_budget_at_ten_perce
 ) -> None:
     """Delays of up to 0.4 s reorder what is sent; a message is repeated five times at most."""
     rng = random.Random(seed)
-    lns = Endpoint(
-        EndpointConfig(
-            "lns", "lns", accept_tunnels=True, incoming_calls=True, incoming={"": TO_LAC}
-        ),
-        random.Random(seed),
-    )
-    lac = Endpoint(
-        EndpointConfig("lac", "lac", bearer_capabilities=3, incoming={"": TO_LNS}),
-        random.Random(seed + 1),
-    )
+    takes = EndpointConfig(accept_tunnels=True, incoming_calls=True, incoming={"": TO_LAC})
+    offers = EndpointConfig("lac", bearer_capabilities=3, incoming={"": TO_LNS})
+    lns, lac = Endpoint(takes, random.Random(seed)), Endpoint(offers, random.Random(seed + 1))
     for _ in range(20):
         if role == "lns":
             lns.place_call(TO_LAC, OutgoingCall("1"), 0.0)
