@@ -16,6 +16,7 @@ from control.bench import (
     lookups,
     packets,
     replays,
+    signalling,
 )
 from control.bench.context import QUICK, SEED, Context, Sizes, one_processor
 from control.bench.drawing import svg
@@ -42,6 +43,7 @@ GROUPS: Final[dict[str, Group]] = {
 LONG: Final[dict[str, Group]] = {
     "soak": endurance.soak,
     "storm": endurance.storm,
+    "signalling": signalling.signalling,
 }
 """What takes minutes, of the control plane: only if it is named."""
 

@@ -46,6 +46,16 @@ class Sizes:
     storm_seconds: float = 120.0
     bucket: int = 1000
     """Calls a second that the storm's budget allows."""
+    signalling_rate: float = 1000.0
+    """Dial-outs a second."""
+    signalling_seconds: float = 60.0
+    idle_calls: int = 500
+    lossy_calls: int = 500
+    standing: int = 65535
+    """Sessions that are up at once, and how fast they come up."""
+    standing_rate: float = 600.0
+    standing_seconds: float = 60.0
+    tunnels: int = 64
 
 
 QUICK: Final = Sizes(
@@ -65,6 +75,14 @@ QUICK: Final = Sizes(
     storm_sites=60,
     storm_seconds=3.0,
     bucket=20,
+    signalling_rate=20.0,
+    signalling_seconds=2.0,
+    idle_calls=10,
+    lossy_calls=20,
+    standing=40,
+    standing_rate=40.0,
+    standing_seconds=1.0,
+    tunnels=2,
 )
 """For a look whether everything runs; its numbers mean nothing."""
 

@@ -10,6 +10,7 @@ from control.config import (
     Budget,
     Chassis,
     Config,
+    Port,
     Profile,
     Radius,
     RadiusServer,
@@ -34,6 +35,10 @@ DOMAIN: Final = "load.example"
 RADIUS_SECRET: Final = b"radius secret"
 TUNNEL_SECRET: Final = b"tunnel secret"
 PASSWORD: Final = b"password"
+DIALING: Final = 0.02
+"""Seconds from OCRQ to the answer: less than any line takes. OCRP has to be read before PPP."""
+BUFFERED: Final = 4096
+"""Triggers held at once."""
 _UNLIMITED: Final = 10**9
 _ACCT_SESSION_ID: Final = 44
 
@@ -64,6 +69,7 @@ def load_config(
     reorder: float = 0.0,
     half: str = IN_MEMORY,
     radius_port: int = 1812,
+    ports: tuple[Port, ...] = (),
 ) -> Config:
     """Limits of `sessions`, no budget that binds, `lacs` LACs in turn. The impairments are those of
     every LAC's line; `delay` is also that of the sites."""
@@ -71,10 +77,19 @@ def load_config(
         chassis=Chassis(
             max_sessions=sessions, max_connecting=sessions, max_pending=sessions, flush_delay=0
         ),
-        virtual_router=(VirtualRouter("home", 1, radius="all", local_address=our_address(half)),),
+        virtual_router=(
+            VirtualRouter(
+                "home",
+                1,
+                max_buffered_triggers=BUFFERED,
+                radius="all",
+                local_address=our_address(half),
+            ),
+        ),
         target=(Target(TARGET, "home", DOMAIN, "site", max_sessions=sessions),),
         profile=(Profile("site", idle_timeout=0, session_timeout=0),),
         radius=(Radius("all", (RadiusServer(radius_address(half), radius_port, RADIUS_SECRET),)),),
+        port=ports,
         budget=Budget(
             calls_per_day=_UNLIMITED,
             target_calls_per_day=_UNLIMITED,
@@ -88,37 +103,29 @@ def load_config(
 
 
 class LoadRadius(SimRadiusServer):
-    """Gives the peer of a call the address that the call was for: whom a call is for its
-    Acct-Session-Id tells, which both requests have."""
+    """Names the LACs in turn, one in each answer, and gives the peer of a call the address that the
+    call was for: that its Acct-Session-Id tells, which both requests have."""
 
     def __init__(self, config: SimRadius, rng: RandomSource) -> None:
         super().__init__(config, rng)
+        self._grants = [user for user in config.users if user.name.endswith(DOMAIN)]
+        self._turn = 0
         self._called: dict[bytes, str] = {}
 
     def _accept(self, request: Packet, user: SimUser, address: str, proof: bytes) -> bytes:
         session = request.get(_ACCT_SESSION_ID)[0]
         if address:
             self._called[session] = address
+            user = self._grants[self._turn % len(self._grants)]
+            self._turn += 1
         address = address or self._called.pop(session, "")
         return super()._accept(request, user, address, proof)
 
 
 def _sim(half: str, lacs: int, delay: float, loss: float, reorder: float, radius_port: int) -> Sim:
-    rows = [
-        ("ERX-Dial-Out-Number", "4930"),
-        ("ERX-PPP-Username", "lns"),
-        ("ERX-PPP-Password", PASSWORD.decode()),
-    ]
-    # A reply has room for that many LACs only (RFC 2865 3), and 31 tags.
-    for tag in range(1, min(lacs, 16) + 1):
-        rows += [
-            (f"Tunnel-Type:{tag}", "L2TP"),
-            (f"Tunnel-Medium-Type:{tag}", "IPv4"),
-            (f"Tunnel-Server-Endpoint:{tag}", lac_address(half, tag - 1)),
-            (f"Tunnel-Password:{tag}", TUNNEL_SECRET.decode()),
-        ]
+    grants = (_grant(lac_address(half, number)) for number in range(lacs))
     users = (
-        SimUser(f"*@{DOMAIN}", reply=tuple(rows)),
+        *(SimUser(f"*@{DOMAIN}", reply=rows) for rows in grants),
         SimUser("site", PASSWORD, (("Framed-IP-Address", "{address}"),)),
     )
     far = SimCpe(
@@ -138,7 +145,7 @@ def _sim(half: str, lacs: int, delay: float, loss: float, reorder: float, radius
                 host_name=f"lac{number}",
                 secret=TUNNEL_SECRET,
                 modems=1_000_000,
-                dial_delay=0.0,
+                dial_delay=DIALING,
                 delay=delay,
                 loss=loss,
                 reorder=reorder,
@@ -149,4 +156,16 @@ def _sim(half: str, lacs: int, delay: float, loss: float, reorder: float, radius
         radius=(
             SimRadius(radius_address(half), radius_port, RADIUS_SECRET, delay=0.0, users=users),
         ),
+    )
+
+
+def _grant(lac: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("ERX-Dial-Out-Number", "4930"),
+        ("ERX-PPP-Username", "lns"),
+        ("ERX-PPP-Password", PASSWORD.decode()),
+        ("Tunnel-Type:1", "L2TP"),
+        ("Tunnel-Medium-Type:1", "IPv4"),
+        ("Tunnel-Server-Endpoint:1", lac),
+        ("Tunnel-Password:1", TUNNEL_SECRET.decode()),
     )

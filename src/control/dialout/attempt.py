@@ -137,10 +137,10 @@ class Attempt:
         self._candidates = self._services.lacs.order(self._grant.candidates, now)
         self._try_next(now)
 
-    def call_accepted(self, now: float) -> None:
+    def call_accepted(self, event: l2tp.CallAccepted, now: float) -> None:
         """OCRP: the LAC is dialing."""
         if self._call is not None:
-            self._call.accepted = True
+            self._call.answered(self._services, self._session, event)
             self._services.lacs.answered(self._call.lac, now)
 
     def call_connected(self, event: l2tp.CallConnected, now: float) -> None:
@@ -156,7 +156,8 @@ class Attempt:
             )
         )
         try:
-            self._phase = LinkPhase(services, session, self._own_name(), event, now)
+            self._phase = LinkPhase(services, session, self._own_name(), event, now, call.early)
+            call.early = None
         except DialoutError as error:
             self._end(Outcome.PPP_FAILED, LastFailure(now, "resources", str(error), call.lac))
         else:
@@ -187,6 +188,8 @@ class Attempt:
         if self._phase is not None:
             self._phase.receive_frame(frame, now)
             self._follow(now)
+        elif self._call is not None and self._call.early is not None:
+            self._call.early.receive_frame(frame)
 
     def authenticated(self, request: tuple[str, int], grant: SessionGrant, now: float) -> None:
         if self._phase is not None:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from control.dataplane import NextHop, SessionSpec
+from control.dataplane import SessionSpec
 from control.dialout import access_route
 from control.dialout.access_route import RouteDoesNotFit
+from control.dialout.early_session import EarlySession, largest_inner_packet
 from control.dialout.events import LinkProgress, RadiusAsked
 from control.dialout.link_owner import LinkOwner, OwnName
 from control.dialout.link_routes import LinkRoutes, family_of
@@ -26,18 +27,10 @@ from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
 from control.unlocked import unlocked
 
-LARGEST_INNER_PACKET = 1460
-"""Octets that fit a 1500-octet path in the longest header form we send (specification 2.1)."""
-
 ASYNCHRONOUS = 2
 """Framing Type bit (RFC 2661 4.4.4)."""
 DEFAULT_ACCM = 0xFFFFFFFF
 """What a LAC escapes until it is told otherwise."""
-
-
-def _room(call: CallConnected) -> int:
-    """Octets of the largest inner packet: an outer IPv6 header has 20 more than an IPv4 header."""
-    return LARGEST_INNER_PACKET - (20 if ":" in call.peer[0] else 0)
 
 
 class PhaseOutcome(Enum):
@@ -82,7 +75,9 @@ class LinkPhase:
         own_name: OwnName,
         call: CallConnected,
         now: float,
+        early: EarlySession | None = None,
     ) -> None:
+        """`early`: the call's session, if it is in the data plane already."""
         self._services = services
         self._owner = owner
         self._family = family_of(owner.destination)
@@ -97,27 +92,15 @@ class LinkPhase:
         self.peer_address = ""
         """As agreed by IPCP."""
         self._link = services.new_link(self._link_config(own_name))
-        profile = owner.profile
-        self._spec = SessionSpec(
-            table=owner.router.config.table,
-            local=call.local,
-            peer=call.peer,
-            tunnel=call.tunnel,
-            session=call.session,
-            peer_tunnel=call.peer_tunnel,
-            peer_session=call.peer_session,
-            mtu=min(profile.mru, _room(call)),
-            clamp_mss=profile.mss_clamp,
-            sequencing=profile.sequencing or call.sequencing_required,
-            udp_checksum=profile.udp_checksum,
-        )
-        with services.dataplane.transaction() as transaction:
-            self.nh: NextHop = transaction.add_session(self._spec)
+        early = early or EarlySession(services, owner, call)
+        frames = early.connect(call)
+        self._spec, self.nh = early.spec, early.nh
         self._routes = LinkRoutes(services, owner, self.nh, (call.peer[0], call.local[0]))
         self._advertisement: RouterAdvertisement | None = None
-        services.adjacencies.add(self.nh, owner)
         self._link.open(now)
         self._pump(now)
+        for frame in frames:
+            self.receive_frame(frame, now)
 
     @property
     def call(self) -> CallConnected:
@@ -277,7 +260,7 @@ class LinkPhase:
                 self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
-        mtu = min(event.peer_mru, self._owner.profile.mru, _room(self._call))
+        mtu = min(event.peer_mru, self._owner.profile.mru, largest_inner_packet(self._call))
         self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
         self._progress(now, "lcp", f"mtu {mtu}")
         self._tell_lac(event.peer_accm, now)

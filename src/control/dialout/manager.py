@@ -194,7 +194,7 @@ class Manager(Administration):
     ) -> None:
         match event:
             case l2tp.CallAccepted():
-                attempt.call_accepted(now)
+                attempt.call_accepted(event, now)
             case l2tp.CallConnected():
                 attempt.call_connected(event, now)
             case l2tp.CallClosed():

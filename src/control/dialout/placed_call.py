@@ -5,16 +5,18 @@ Specification 1.9. Everything it took is given back by `release`, whatever happe
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from control.dialout.call_record import CallRecord
 from control.dialout.counters import SessionCounter
+from control.dialout.early_session import EarlySession
 from control.dialout.events import CallPlaced
 from control.dialout.failure import LastFailure
 from control.dialout.services import Services
 from control.dialout.session import Session
 from control.dialout.usage import Meter
-from control.errors import LocalProtocolError
+from control.errors import DialoutError, LocalProtocolError
 from control.l2tp import events as l2tp
 from control.radius.events import DialoutGrant, TunnelCandidate
 
@@ -35,10 +37,20 @@ class PlacedCall:
     accepted: bool = False
     """OCRP arrived."""
     meter: Meter | None = None
+    early: EarlySession | None = None
+    """Until OCCN."""
 
     @property
     def lac(self) -> str:
         return self.candidate.server_endpoint
+
+    def answered(self, services: Services, session: Session, event: l2tp.CallAccepted) -> None:
+        """OCRP: PPP may come at any time."""
+        self.accepted = True
+        if event.link is not None:
+            # Without room for it the call fails when it is connected.
+            with suppress(DialoutError):
+                self.early = EarlySession(services, session, event.link)
 
     def connected(self, services: Services, session: Session, now: float) -> None:
         """OCCN: it costs from here on."""
@@ -49,6 +61,9 @@ class PlacedCall:
         self, services: Services, why: str, failure: LastFailure | None, now: float
     ) -> None:
         """It is over."""
+        if self.early is not None:
+            self.early.drop()
+            self.early = None
         services.calls.remove((self.local, self.handle))
         services.lacs.release(self.lac, now)
         if self.meter is not None:

@@ -151,14 +151,6 @@ class CallArrived:
 
 @unlocked
 @dataclass(frozen=True, slots=True)
-class CallAccepted:
-    """LNS role: OCRP arrived; the LAC is dialing."""
-
-    call: int
-
-
-@unlocked
-@dataclass(frozen=True, slots=True)
 class CallConnected:
     """OCCN or ICCN was received (LNS) or sent (LAC): PPP may start."""
 
@@ -173,6 +165,16 @@ class CallConnected:
     connect_speed: int = 0
     framing_type: int = 1
     sequencing_required: bool = False
+
+
+@unlocked
+@dataclass(frozen=True, slots=True)
+class CallAccepted:
+    """LNS role: OCRP arrived; the LAC is dialing."""
+
+    call: int
+    link: CallConnected | None = field(default=None, compare=False)
+    """What will be connected, as far as OCRP tells: ids and addresses. None: it is not known."""
 
 
 @unlocked

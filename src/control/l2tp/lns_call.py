@@ -3,6 +3,7 @@ LAC announced, and keeps the caller's patience."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from control.errors import DecodeError, RemoteProtocolError
@@ -147,7 +148,7 @@ class LnsCall(Call):
             elif action is Action.REPORT_ACCEPTED:
                 self.carrier.reply_arrived(self)
                 self.wait(None, now)
-                self._context.events.append(CallAccepted(self.handle))
+                self._context.events.append(CallAccepted(self.handle, self._link()))
             elif action is Action.REPORT_CONNECTED and connected is not None:
                 self._report_connected(connected)
             elif action is Action.SEND_CDN:
@@ -164,16 +165,22 @@ class LnsCall(Call):
     def _report_connected(self, message: Message) -> None:
         self._context.counters.calls_connected += 1
         self._context.events.append(
-            CallConnected(
-                self.handle,
-                self.carrier.local,
-                self.carrier.peer,
-                self.carrier.id,
-                self.session,
-                self.carrier.peer_id,
-                self.peer_session,
+            replace(
+                self._link(),
                 connect_speed=message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
                 framing_type=message.value(Attribute.FRAMING_TYPE, int) or 0,
                 sequencing_required=message.find(Attribute.SEQUENCING_REQUIRED) is not None,
             )
+        )
+
+    def _link(self) -> CallConnected:
+        """Both ends' ids and addresses, which are known from OCRP on."""
+        return CallConnected(
+            self.handle,
+            self.carrier.local,
+            self.carrier.peer,
+            self.carrier.id,
+            self.session,
+            self.carrier.peer_id,
+            self.peer_session,
         )

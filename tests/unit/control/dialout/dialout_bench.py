@@ -122,6 +122,7 @@ class FakeLink:
     opened: bool = False
     closed: bool = False
     down: bool = False
+    received: list[bytes] = field(default_factory=list)
 
     def open(self, now) -> None:
         self.opened = True
@@ -133,7 +134,7 @@ class FakeLink:
         self.down = True
 
     def receive_frame(self, frame, now) -> None:
-        pass
+        self.received.append(frame)
 
     def authentication_result(
         self, request, accepted, now, *, message="", peer_address="", ipv6=False, peer_identifier=""

@@ -250,7 +250,7 @@ def test_events_without_a_call_are_harmless():
     bench, session = connecting(candidate(LAC3))
     attempt = session.attempt
     attempt.close(bench.now, "")
-    attempt.call_accepted(bench.now)
+    attempt.call_accepted(l2tp.CallAccepted(1), bench.now)
     attempt.call_closed(l2tp.Failure("cdn"), bench.now)
     attempt.receive_ppp(b"", bench.now)
     attempt.authenticated(("r", 1), radius.SessionGrant(), bench.now)
@@ -266,3 +266,32 @@ def test_every_call_is_on_the_timeline():
     bench.closed(result=4)
     placed = [fact for fact in bench.timeline() if isinstance(fact, CallPlaced)]
     assert [(fact.number, fact.lac) for fact in placed] == [("4930555", LAC1), ("4930555", LAC2)]
+
+
+def dialing(bench):
+    """OCRP has arrived: ids and addresses of both ends are known."""
+    lac = bench.endpoint.placed[0][0].peer[0]
+    link = l2tp.CallConnected(1, (LOCAL, 1701), (lac, 2701), 11, 101, 12, 201)
+    bench.l2tp(l2tp.CallAccepted(1, link))
+    (nh,) = bench.plane.sessions
+    return nh
+
+
+def test_frames_that_come_before_occn_wait_for_the_link():
+    bench, _ = connecting()
+    nh = dialing(bench)
+    for number in range(6):
+        bench.manager.on_ppp(nh, bytes((number,)), bench.now)
+    assert not bench.links
+    bench.connected()
+    assert bench.links[0].received == [b"\0", b"\1", b"\2", b"\3"]
+    assert list(bench.plane.sessions) == [nh]
+
+
+def test_a_call_that_fails_after_ocrp_leaves_no_session_behind():
+    bench, session = connecting()
+    dialing(bench)
+    bench.closed(1)
+    assert not bench.plane.sessions
+    assert len(bench.services.adjacencies) == 0
+    assert session.attempt is None
