@@ -45,6 +45,8 @@ class NumberRules:
         self._allowed = tuple(map(plain_number, config.allow_numbers))
 
     def allow(self, number: str) -> bool:
+        if not self._denied and not self._allowed:
+            return True
         found = forms(number, self._dial_prefixes)
         if any(form.startswith(self._denied) for form in found):
             return False
