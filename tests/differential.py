@@ -23,9 +23,11 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parent / "unit" / "fastpath"))
 
-from engine_rig import Rig, assert_law
+from engine_rig import assert_law
 from engine_traffic import Traffic
 from packets import LCP_ECHO, datagram
+from packets6 import datagram6
+from rig6 import Rig6
 
 from fastpath import MemPort, PcapngWriter, PcapPort
 from fastpath.ports.port import Port
@@ -68,7 +70,7 @@ class Run:
     """A rig under traffic, with a control plane that throws dice."""
 
     def __init__(self, folder: Path, link: str, source: Callable[[Path, str], Port]) -> None:
-        self.rig = Rig(link=link, punt_ring=1 << 14, trigger_keys=16, error_rate=1000)
+        self.rig = Rig6(link=link, punt_ring=1 << 14, trigger_keys=16, error_rate=1000)
         self.engine = self.rig.engine
         ports = [source(capture(folder, link, side), link) for side in SIDES]
         self.index = [self.engine.attach(port, self.rig.table) for port in ports]
@@ -90,10 +92,12 @@ class Run:
         return {
             "digest": self.digest.hexdigest(),
             "counters": self.named(self.engine.counters()),
-            "sessions": [self.engine.session_counters(nh) for nh in (self.rig.session,
-                                                                     self.rig.other)],
+            "sessions": [self.engine.session_counters(nh) for nh in self.sessions()],
             "ports": [self.engine.port_counters(index) for index in self.rig.index.values()],
         }  # fmt: skip
+
+    def sessions(self) -> tuple[int, ...]:
+        return self.rig.session, self.rig.other, self.rig.six
 
     def named(self, record) -> dict[str, object]:
         return {
@@ -122,7 +126,9 @@ class Run:
             return
         key = self.keys.pop(self.rng.randrange(len(self.keys)))
         if self.rng.random() < 0.5:
-            self.note(self.engine.flush_trigger(key, self.rig.session, self.engine.now_ns))
+            self.note(
+                self.engine.flush_trigger(key, self.rng.choice(self.sessions()), self.engine.now_ns)
+            )
         else:
             self.note(self.engine.drop_trigger(key))
 
@@ -131,7 +137,7 @@ class Run:
         names = ("acfc", "pfc", "sequencing", "udp_checksum", "df")
         with self.engine.transaction() as t:
             t.update_session(
-                self.rng.choice((self.rig.session, self.rig.other)),
+                self.rng.choice(self.sessions()),
                 peer_tunnel=self.rng.randrange(1, 65536),
                 peer_session=self.rng.randrange(1, 65536),
                 mtu=self.rng.choice((68, 576, 1460, 65491)),
@@ -140,7 +146,8 @@ class Run:
             )
 
     def inject(self) -> None:
-        self.engine.inject(LCP_ECHO, self.rig.session)
+        self.engine.inject(LCP_ECHO, self.rng.choice(self.sessions()))
+        self.engine.inject(datagram6(bytes(self.rng.randrange(500))), self.rig.narrow)
         self.engine.inject(datagram(bytes(self.rng.randrange(3000))), self.rig.narrow)
 
     def hold(self) -> None:
@@ -149,7 +156,8 @@ class Run:
                 t.hold(self.rig.other, self.rng.choice(self.keys))
 
     def sources(self) -> None:
-        prefixes = ("0.0.0.0/0", "198.51.100.0/24", "203.0.113.0/24", "203.0.113.10/32")
+        prefixes = ("0.0.0.0/0", "198.51.100.0/24", "203.0.113.0/24", "203.0.113.10/32", "::/0",
+                    "2001:db8:2::/48")  # fmt: skip
         with self.engine.transaction() as t:
             t.set_sources(self.rig.other, self.rng.sample(prefixes, self.rng.randrange(4)))
 

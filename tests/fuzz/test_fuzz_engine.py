@@ -1,12 +1,12 @@
 """Any octets on any link and any orders between them: the engine counts each packet, once.
 
-Whatever leaves is a sound IPv4 packet, and what leaves for the LAC a sound L2TP message.
+Whatever leaves is a sound IP packet, and what leaves for the LAC a sound L2TP message.
 """
 
 from __future__ import annotations
 
 import pytest
-from engine_rig import Rig, assert_law, counter
+from engine_rig import assert_law, counter
 from engine_traffic import Traffic
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,13 +24,30 @@ from packets import (
     datagram,
     from_lac,
 )
-from parse_packets import echo_request, ipv4, sealed
+from packets6 import (
+    HOME6,
+    LOCAL6,
+    OTHER6,
+    PPP_IP6,
+    SITE6,
+    US6,
+    assert_sound6,
+    data_message6,
+    datagram6,
+    fragment6,
+    from_lac6,
+    options,
+    ping6,
+)
+from parse_packets import echo_request, ipv4, ipv6, sealed
+from rig6 import Rig6 as Rig
 
-from control.sim import data_header, host
+from control.sim import data_header, host, host6
 from control.sim.data_header import DataHeader
 from fastpath.ports.linktype import LINKS
 
 OUR_END = host.pack_address(LOCAL)
+OUR_END6 = host6.pack_address(LOCAL6)
 LONGEST = DataHeader(1, 2, ns=7, has_length=True, offset=3, priority=True)
 SEEDS = [
     datagram(),
@@ -46,6 +63,22 @@ SEEDS = [
     data_message(b"\x21" + datagram(src=SITE, dst=OTHER_SITE), checksum=False),
     data_message(PPP_IP + datagram(src=SITE, dst="172.16.0.1"), checksum=False),
     data_message(PPP_IP + datagram(src=SITE, dst=LOCAL, dport=1701), checksum=False),
+    datagram6(),
+    datagram6(dst=OTHER6, tclass=0xFF),
+    datagram6(dst="2001:db8:4::7"),
+    options(fragment6(datagram6(src=SITE6, dst=HOME6))),
+    fragment6(options(datagram6(), proto=0), 16),
+    ping6(US6),
+    datagram6(dst="2001:db9::1", hops=1),
+    datagram(dst="192.168.6.1"),
+    from_lac6(control_message(body=bytes(20))),
+    data_message6(LCP_ECHO),
+    data_message6(PPP_IP + datagram(src="192.168.6.1", dst=HOME), LONGEST),
+    data_message6(b"\x57" + datagram6(src=OTHER6, dst=SITE6)),
+    data_message(PPP_IP6 + options(datagram6(src=SITE6, dst=OTHER6)), checksum=False),
+    data_message(
+        PPP_IP6 + ipv6(b"\x85" + bytes(7), proto=58, src="fe80::1", dst="ff02::2"), checksum=False
+    ),
 ]
 
 
@@ -56,6 +89,13 @@ def check(rig: Rig, handed: int) -> None:
         assert punt.verdict.startswith("PUNT_")
         assert len(punt.data) <= 65535
     for port, packet in rig.sent():
+        if packet[0] >> 4 == 6:
+            protocol, start, end = host6.read_ip(packet)
+            assert end == len(packet)
+            if port == "tunnel" and packet[8:24] == OUR_END6 and protocol == host.UDP:
+                assert_sound6(packet)
+                data_header.decode(packet[start + 8 :])
+            continue
         protocol, start, end = host.read_ip(packet)
         assert end == len(packet)
         if port == "tunnel" and packet[12:16] == OUR_END and protocol == host.UDP:
@@ -151,7 +191,7 @@ class Orders:
     """Performs orders for keys that may be gone, on a rig whose session comes and goes."""
 
     def __init__(self) -> None:
-        self.rig = Rig(trigger_keys=3, adjacencies=12, sessions=3)
+        self.rig = Rig(trigger_keys=3, adjacencies=15, sessions=5)
         self.engine = self.rig.engine
         self.keys: list[int] = [0]
         self.handed = 0
@@ -171,7 +211,7 @@ class Orders:
         self.handed += 1
 
     def flush(self, pick: int, other: bool) -> None:
-        nh = self.rig.other if other else self.rig.session
+        nh = self.rig.six if other else self.rig.session
         self.ordered(self.engine.flush_trigger, self.key(pick), nh)
 
     def drop(self, pick: int, forget: bool) -> None:
@@ -200,6 +240,7 @@ class Orders:
                 tunnel=1, session=2, peer_tunnel=3, peer_session=4,
             )  # fmt: skip
             t.add_route(self.rig.table, "198.51.100.0/24", self.rig.session)
+            t.add_route(self.rig.table, "2001:db8:2::/48", self.rig.session)
 
 
 @settings(deadline=None, max_examples=300)

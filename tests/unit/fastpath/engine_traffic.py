@@ -19,7 +19,20 @@ from packets import (
     datagram,
     from_lac,
 )
-from parse_packets import echo_request, ipv4, ipv6, sealed, udp
+from packets6 import (
+    HOME6,
+    LAC6,
+    LOCAL6,
+    OTHER6,
+    SITE6,
+    US6,
+    datagram6,
+    fragment6,
+    from_lac6,
+    options,
+    ping6,
+)
+from parse_packets import echo_request, ipv4, ipv6, sealed
 
 from control.sim.data_header import DataHeader, encode
 
@@ -29,6 +42,11 @@ DESTINATIONS = [*[SITE] * 4, *[OTHER_SITE] * 2, *[HOME] * 3, US, LOCAL, LAC, "10
 SOURCES = [HOME] * 9 + [SITE, OTHER_SITE, LAC, US, "9.8.7.6", "0.0.0.0", "172.16.0.9"]
 INNER_SOURCES = [SITE] * 6 + [OTHER_SITE] * 6 + [HOME, LOCAL, "172.16.0.9", "127.0.0.1"]
 SIZES = [0, 1, 7, 8, 9, 20, 64, 100, 547, 549, 900, 1431, 1432, 1433, 1500, 3000]
+DESTINATIONS6 = [*[SITE6] * 4, *[OTHER6] * 3, *[HOME6] * 3, US6, LOCAL6, LAC6, "2001:db8:5::9",
+                 "2001:db8:6::9", "2001:db8:7::9", "2001:db9::9", "ff02::1", "::1",
+                 "fe80::9"]  # fmt: skip
+SOURCES6 = [HOME6] * 9 + [SITE6, OTHER6, LAC6, US6, "2001:db9::8", "::", "fe80::8", "2001:db8:4::9"]
+INNER_SOURCES6 = [SITE6] * 4 + [OTHER6] * 4 + [HOME6, LOCAL6, "fe80::2", "::"]
 PROTOCOLS = [b"\xc0\x21", b"\xc2\x23", b"\x80\x21", b"\x00\x57", b"\x57", b"\x00", b""]
 POOL = 3000
 
@@ -55,14 +73,45 @@ class Traffic:
     def packet(self) -> tuple[str, bytes]:
         """A sound packet and the side it comes from."""
         kind = self.rng.random()
-        if kind < 0.4:
+        if kind < 0.3:
             return "home", self.ip(SOURCES)
-        if kind < 0.8:
+        if kind < 0.45:
+            return "home", self.ip6(SOURCES6)
+        if kind < 0.85:
             return "tunnel", self.message(self.ppp())
-        if kind < 0.9:
-            body = self.rng.randbytes(self.rng.choice([0, 8, 100]))
-            return "tunnel", from_lac(control_message(body=body), src=self.peer())
-        return "tunnel", self.rng.choice([ipv6(udp(b"six")), self.rng.randbytes(60)])
+        if kind < 0.95:
+            body = control_message(body=self.rng.randbytes(self.rng.choice([0, 8, 100])))
+            if kind < 0.92:
+                return "tunnel", from_lac(body, src=self.peer())
+            return "tunnel", from_lac6(body, src=self.peer6())
+        return "tunnel", self.rng.randbytes(60)
+
+    def ip6(self, sources: list[str]) -> bytes:
+        rng = self.rng
+        destination = rng.choice(DESTINATIONS6)
+        if rng.random() < 0.1:
+            destination = f"2001:db8:4::{rng.randrange(40):x}"
+        fields = {
+            "src": rng.choice(sources),
+            "dst": destination,
+            "hops": rng.choice([0, 1, 2, 64, 64, 64, 255]),
+            "tclass": rng.choice([0, 0, 0xB8, 0xFF]),
+            "label": rng.choice([0, rng.randrange(1 << 20)]),
+        }
+        size = rng.choice(SIZES)
+        kind = rng.random()
+        if kind < 0.7:
+            ports = rng.choice([53, 1701, 5060]), rng.choice([53, 1701, 5060])
+            packet = datagram6(rng.randbytes(size), sport=ports[0], dport=ports[1], **fields)
+        elif kind < 0.9:
+            packet = ping6(destination, rng.choice(sources), size, ttl=fields["hops"])
+        else:
+            packet = ipv6(rng.randbytes(size), proto=rng.choice([6, 47, 58, 59, 60]), **fields)
+        if rng.random() < 0.2:
+            packet = options(packet, proto=rng.choice([0, 43, 60, 135]), words=rng.choice([1, 2]))
+        if rng.random() < 0.1:
+            packet = fragment6(packet, rng.choice([0, 0, 8, 800]), more=rng.random() < 0.5)
+        return packet
 
     def ip(self, sources: list[str]) -> bytes:
         rng = self.rng
@@ -94,8 +143,11 @@ class Traffic:
 
     def ppp(self) -> bytes:
         address = self.rng.choice([b"\xff\x03", b""])
-        if self.rng.random() < 0.8:
+        kind = self.rng.random()
+        if kind < 0.5:
             return address + self.rng.choice([b"\0\x21", b"\x21"]) + self.ip(INNER_SOURCES)
+        if kind < 0.8:
+            return address + self.rng.choice([b"\0\x57", b"\x57"]) + self.ip6(INNER_SOURCES6)
         return address + self.rng.choice(PROTOCOLS) + self.rng.randbytes(self.rng.randrange(40))
 
     def message(self, frame: bytes) -> bytes:
@@ -108,8 +160,13 @@ class Traffic:
             offset=rng.choice([None, None, 0, 2, 17]),
             priority=rng.random() < 0.2,
         )
-        body = encode(header, frame)[:65507]
+        body = encode(header, frame)[:65487]
+        if rng.random() < 0.3:
+            return from_lac6(body, src=self.peer6())
         return from_lac(body, src=self.peer(), checksum=rng.random() < 0.5)
+
+    def peer6(self) -> str:
+        return self.rng.choice([LAC6] * 12 + ["2001:db8:88::3"])
 
     def peer(self) -> str:
         return self.rng.choice([LAC] * 12 + ["10.88.0.3"])
@@ -129,11 +186,15 @@ class Traffic:
         if rng.random() < 0.1:
             octets += rng.randbytes(rng.randrange(20))
         if len(octets) >= 28 and rng.random() < 0.8:
-            octets[26:28] = bytes(2)
+            if octets[0] >> 4 != 6:
+                octets[26:28] = bytes(2)
             self.seal(octets)
         return bytes(octets)
 
     def seal(self, octets: bytearray) -> None:
+        if octets[0] >> 4 == 6:
+            octets[4:6] = struct.pack("!H", min(max(len(octets) - 40, 0), 65535))
+            return
         if self.rng.random() < 0.7:
             octets[0] = 0x45
             octets[2:4] = struct.pack("!H", min(len(octets), 65535))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packets import datagram
+from packets6 import datagram6
 
 from fastpath import PACKET, REASONS, VERDICTS, Batches, Engine, MemPort
 from fastpath.ports.port import Port
@@ -27,6 +28,7 @@ class Rig:
         with self.engine.transaction() as t:
             self.nh = t.add_session(table=table, port=self.tunnel, **ENDS, **IDS)
             t.add_route(table, "198.51.100.0/24", self.nh)
+            t.add_route(table, "2001:db8:2::/48", self.nh)
             t.add_route(table, "192.0.2.0/24", t.add_adjacency("ip", port=self.home))
 
 
@@ -38,6 +40,7 @@ def rig():
 FRAMES = [
     datagram(dst=("198.51.100.1", "203.0.113.1", "192.0.2.7")[i % 3], ident=i) for i in range(60)
 ]
+BOTH = [FRAMES[i] if i % 3 else datagram6(bytes((i,))) for i in range(60)]
 
 
 def filled(batch, frames, headroom=128) -> None:
@@ -46,16 +49,17 @@ def filled(batch, frames, headroom=128) -> None:
         batch.lengths[row] = len(frame)
 
 
-def test_the_same_packets_leave_as_by_ports_in_memory(rig):
+@pytest.mark.parametrize("frames", [FRAMES, BOTH])
+def test_the_same_packets_leave_as_by_ports_in_memory(rig, frames):
     home, tunnel = MemPort("home"), MemPort("tunnel")
     twin = Rig(home, tunnel)
-    home.push_many(FRAMES)
+    home.push_many(frames)
     while twin.engine.step():
         pass
     batches = Batches(rig.engine.worker)
-    batch = batches.attach(rig.home, np.zeros((64, 512), np.uint8), link="ipv4")
-    filled(batch, FRAMES)
-    assert batch.process(len(FRAMES)) == len(FRAMES)
+    batch = batches.attach(rig.home, np.zeros((64, 512), np.uint8), link="raw")
+    filled(batch, frames)
+    assert batch.process(len(frames)) == len(frames)
     rows = batches.sent(batch, rig.tunnel)
     starts, lengths = batch.starts(), batch.packets["len"]
     sent = [batch.frames[r, starts[r] : starts[r] + lengths[r]].tobytes() for r in rows]

@@ -12,15 +12,29 @@ from engine_rig import session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packets import LOCAL, Outer, data_message, datagram
+from packets6 import LOCAL6, Outer6, data_message6, datagram6
 
 from control.sim.data_header import DataHeader
 from fastpath import Engine, MemPort
 
 ADJACENCIES, SESSIONS = 7, 3
 TABLES = (0, 1, 2)
-SESSION_IDS = (1, 2, 3, 4)
+SESSION_IDS = (1, 2, 3, -1, -2)
+"""Below 0: over IPv6, with the same numbers."""
 PREFIXES = ["0.0.0.0/0", "9.0.0.0/8", "9.1.0.0/16", "9.1.2.0/24", "9.1.2.3/32", "8.0.0.0/7"]
-PROBES = ["9.1.2.3", "9.1.2.4", "9.1.9.9", "9.9.9.9", "8.1.1.1", "7.7.7.7"]
+PREFIXES6 = ["::/0", "2001:db8::/32", "2001:db8:1::/48", "2001:db8:1::3/128", "2001:db8::/33"]
+PROBES = [
+    "2001:db8:1::3",
+    "2001:db8:1::4",
+    "2001:db8:8000::1",
+    "2620::1",
+    "9.1.2.3",
+    "9.1.2.4",
+    "9.1.9.9",
+    "9.9.9.9",
+    "8.1.1.1",
+    "7.7.7.7",
+]
 VERDICT = {"ip": "DELIVER", "session": "FORWARD", "drop": "DROP", "local": "PUNT_LOCAL"}
 
 
@@ -56,6 +70,7 @@ class Both:
         # The third table holds our tunnel address only, for looking at sessions.
         self.take(self.t.add_adjacency("local", tunnel=True), "local")
         self.add_route(2, f"{LOCAL}/32", 1)
+        self.add_route(2, f"{LOCAL6}/128", 1)
         self.commit()
 
     def begin(self) -> None:
@@ -83,7 +98,8 @@ class Both:
             self.take(self.t.add_adjacency(kind, port=0), kind)
 
     def add_session(self, number: int) -> None:
-        arguments = session(number, Outer(), table=0, port=0)
+        outer = Outer() if number > 0 else Outer6()
+        arguments = session(abs(number), outer, table=0, port=0)
         if number in self.open.sessions:
             with pytest.raises(ValueError, match="in use"):
                 self.t.add_session(**arguments)
@@ -119,7 +135,7 @@ class Both:
         networks = [ipaddress.ip_network(prefix) for prefix in picks]
         nhs = [self.any_nh(pick) for pick in picks.values()]
         arrays = (
-            np.array([int(n.network_address) for n in networks], dtype=np.uint32),
+            np.array([list(n.network_address.packed) for n in networks], dtype=np.uint8),
             np.array([n.prefixlen for n in networks]),
             np.array(nhs),
         )
@@ -163,10 +179,12 @@ class Both:
         for table in TABLES[:2]:
             for address in PROBES:
                 kind = self.seen.kinds[self.seen.resolve(table, address)]
-                assert self.verdict(table, datagram(dst=address)) == VERDICT[kind]
+                packet = datagram6(dst=address) if ":" in address else datagram(dst=address)
+                assert self.verdict(table, packet) == VERDICT[kind]
         self.engine.punts()
         for number in SESSION_IDS:
-            message = data_message(b"\xc0\x21", DataHeader(1, number))
+            wrap = data_message if number > 0 else data_message6
+            message = wrap(b"\xc0\x21", DataHeader(1, abs(number)))
             found = [self.seen.sessions[number]] if number in self.seen.sessions else []
             assert self.verdict(2, message) == ("PUNT_PPP" if found else "DROP")
             assert [punt.nh for punt in self.engine.punts()] == found
@@ -182,14 +200,21 @@ class Both:
 
 
 picks = st.integers(0, 20)
-prefixes = st.sampled_from(PREFIXES)
+prefixes4 = st.sampled_from(PREFIXES)
+prefixes6 = st.sampled_from(PREFIXES6)
+prefixes = prefixes4 | prefixes6
 tables = st.sampled_from(TABLES[:2])
 STEPS = st.one_of(
     st.tuples(st.just("add_adjacency"), st.sampled_from(["ip", "drop", "local"])),
     st.tuples(st.just("add_session"), st.sampled_from(SESSION_IDS)),
     st.tuples(st.just("delete_adjacency"), picks),
     st.tuples(st.just("add_route"), tables, prefixes, picks),
-    st.tuples(st.just("add_routes"), tables, st.dictionaries(prefixes, picks, min_size=1)),
+    st.tuples(
+        st.just("add_routes"),
+        tables,
+        st.dictionaries(prefixes4, picks, min_size=1)
+        | st.dictionaries(prefixes6, picks, min_size=1),
+    ),
     st.tuples(st.just("delete_route"), tables, prefixes),
     st.tuples(st.sampled_from(["commit", "commit", "rollback"])),
 )
