@@ -5,7 +5,7 @@ from fastpath.adjacency cimport (
     ADJ_COPY_TOS, ADJ_OUTER6, ADJ_SEQUENCE, ADJ_UDP_CHECKSUM, adjacency_t)
 from fastpath.checksum cimport carry, fold_16, sum_octets
 from fastpath.encap cimport (
-    complete, datagram_sum, decrement_ttl, ppp_sum, prepend, prepend_ppp, swapped)
+    MOVE, complete, datagram_sum, decrement_ttl, ppp_sum, prepend, prepend_ppp, swapped)
 from fastpath.ip6 cimport traffic_class
 from fastpath.packet cimport PKT_TRUSTED, packet_t
 from fastpath.types cimport INET
@@ -124,7 +124,10 @@ cdef inline void prepend_any(const adjacency_t* a, packet_t* p, uint16_t identif
         lay_ppp(inner - a.ppp_len, a.ppp_len, protocol)
         lay_outer6(a, ip, header + length, tos, sequence, payload)
     else:
-        memcpy(ip, a.rewrite, header)
+        # As encap.prepend does it: a copy of a length that is not known costs more than all else.
+        memcpy(ip, a.rewrite, MOVE)
+        memcpy(ip + MOVE, a.rewrite + MOVE, MOVE)
+        memcpy(ip + header - MOVE, a.rewrite + header - MOVE, MOVE)
         ip[header - 1] = protocol
         complete(a, ip, header + length, tos, identification, sequence, payload)
     p.data = ip
