@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 
 from control import config_file
+from control.dialout import router_advertisement
 from control.errors import ConfigurationError, DecodeError, DialoutError, RemoteProtocolError
 from control.l2tp import hiding, message
 from control.l2tp.config import EndpointConfig
@@ -148,6 +149,10 @@ LINK = LinkConfig(
     password=SECRET,
     local_address="10.0.0.1",
     dns=("192.0.2.53",),
+    ipv6=True,
+    required=("ipv4",),
+    rechallenge_interval=30.0,
+    identification="us",
 )
 
 
@@ -210,6 +215,14 @@ def ppp_options(data: bytes) -> None:
 
 
 _MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
+
+
+@target
+def router_solicitation(data: bytes) -> None:
+    """A PPP frame of a site that may ask for a Router Advertisement."""
+    if router_advertisement.is_solicitation(data):
+        assert b"\x57" in data[:4]
+        assert len(data) >= 49
 
 
 def _file(data: bytes, suffix: str) -> str:
