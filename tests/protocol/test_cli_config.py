@@ -60,7 +60,7 @@ def test_all_errors_are_told_at_once_with_file_line_key_value_and_what_is_allowe
         (10, 'target.prefix = "10.0.0.1/8": has bits behind its length set; meant is perhaps'),
         (12, 'target.domain = "": must be a text of 1 to 63 printable ASCII characters'),
         (9, "target.profile: is missing; must be a text of 1 to 63 printable ASCII characters"),
-        (14, "lac.address: is missing; must be the IPv4 address of a host"),
+        (14, "lac.address: is missing; must be the IPv4 or IPv6 address of a host"),
         (15, "lac.adress = ***: no such key; did you mean address?"),
         (16, "lac.secret = ***: stands in a file of mode 0644: others may read it."),
     ]
