@@ -61,8 +61,20 @@ EDGES = {
         "control.l2tp",
         "control.unlocked",
     ),
-    "control.ppp": ("control.errors", "control.fsm", "control.ppp", "control.unlocked"),
-    "control.radius": ("control.errors", "control.fsm", "control.radius", "control.unlocked"),
+    "control.ppp": (
+        "control.deadlines",
+        "control.errors",
+        "control.fsm",
+        "control.ppp",
+        "control.unlocked",
+    ),
+    "control.radius": (
+        "control.deadlines",
+        "control.errors",
+        "control.fsm",
+        "control.radius",
+        "control.unlocked",
+    ),
     "control.dataplane": (
         "control.config",
         "control.errors",

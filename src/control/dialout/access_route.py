@@ -105,6 +105,5 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def _is_within(network: _Network, outer: _Network) -> bool:
     """Whether `outer`, of the same family, holds all of `network`."""
-    return network.prefixlen >= outer.prefixlen and int(outer[0]) <= int(
-        network.network_address
-    ) <= int(outer[-1])
+    first, last = int(outer.network_address), int(outer.broadcast_address)
+    return network.prefixlen >= outer.prefixlen and first <= int(network.network_address) <= last

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from control.dataplane import NextHop
+from control.deadlines import earliest
 from control.dialout import failure as failures
 from control.dialout.events import CallAnswered, CallFailed
 from control.dialout.failure import LastFailure, Verdict
@@ -217,8 +218,7 @@ class Attempt:
     def get_timer(self) -> float | None:
         phase = self._phase.get_timer() if self._phase is not None else None
         service = self._service.get_timer() if self._service is not None else None
-        times = (phase, self._retry, service)
-        return min((when for when in times if when is not None), default=None)
+        return earliest(phase, self._retry, service)
 
     def close(self, now: float, reason: str, cause: DisconnectCause | None = None) -> None:
         """Ends link and call, if there still is one, and forgets everything. The LAC is told

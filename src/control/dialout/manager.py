@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import astuple
 
 from control.dataplane import NextHop, TriggerEvent
+from control.deadlines import earliest
 from control.dialout import events
 from control.dialout.actions import PENDING_INTERVAL, TimerKind
 from control.dialout.administration import Administration
@@ -130,8 +131,7 @@ class Manager(Administration):
         self.services.budget.handle_timer(now)
 
     def get_timer(self) -> float | None:
-        times = (self._timers.next(), self.services.budget.get_timer())
-        return min((when for when in times if when is not None), default=None)
+        return earliest(self._timers.next(), self.services.budget.get_timer())
 
     def next_event(self) -> events.Event | None:
         return self.services.timeline.next()

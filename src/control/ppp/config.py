@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from control.errors import LocalProtocolError
@@ -151,6 +152,7 @@ def check_mschap() -> None:
         raise LocalProtocolError("mschapv2 needs the extra: pip install dialout[mschap]")
 
 
+@lru_cache(4096)
 def check_address(address: str) -> None:
     """Raises LocalProtocolError if the text is no IPv4 address."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from control.deadlines import earliest
 from control.ppp.automaton import State
 from control.ppp.config import DEFAULT_MRU, LinkConfig
 from control.ppp.events import LinkClosed, PeerIdentified
@@ -142,8 +143,7 @@ class Lcp:
             self._probe(now)
 
     def get_timer(self) -> float | None:
-        timers = (self.negotiation.get_timer(), self._echo_at)
-        return min((timer for timer in timers if timer is not None), default=None)
+        return earliest(self.negotiation.get_timer(), self._echo_at)
 
     def _follow(self, now: float) -> None:
         """Let keepalive and the peer's MRU follow the state."""

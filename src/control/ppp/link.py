@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from control.deadlines import earliest
 from control.errors import DecodeError
 from control.ppp.automaton import State
 from control.ppp.config import LinkConfig, check_address, read_identifier
@@ -181,14 +182,13 @@ class Link:
         """Seconds at which handle_timer has something to do; None: only input can change things."""
         if self._finished or self.phase is Phase.DEAD:
             return None
-        timers = [
+        return earliest(
             self._lcp.get_timer(),
             self._authentication.get_timer(),
             self._deadline,
             self._authentication_deadline,
-        ]
-        timers += self._networks.timers()
-        return min((timer for timer in timers if timer is not None), default=None)
+            *self._networks.timers(),
+        )
 
     def next_event(self) -> Event | None:
         return self._box.events.pop(0) if self._box.events else None

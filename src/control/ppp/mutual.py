@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Final
 
+from control.deadlines import earliest
 from control.errors import DecodeError
 from control.ppp import chap, pap
 from control.ppp.authentication import Authenticator, Claimant
@@ -115,7 +116,7 @@ class MutualAuthentication:
 
     def get_timer(self) -> float | None:
         timers = [r.get_timer() for r in (self._authenticator, self._claimant) if r is not None]
-        return min((timer for timer in timers if timer is not None), default=None)
+        return earliest(*timers)
 
     def _new_authenticator(self, method: str) -> Authenticator:
         if method == "pap":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from control.errors import DecodeError
@@ -105,9 +106,10 @@ def _write_u64(value: int) -> bytes:
 
 
 def _read_address(data: bytes) -> str:
-    return str(ipaddress.IPv4Address(data))
+    return ".".join(map(str, data))
 
 
+@lru_cache(4096)
 def _write_address(value: str) -> bytes:
     return ipaddress.IPv4Address(value).packed
 

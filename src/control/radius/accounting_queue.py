@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from control.deadlines import earliest
 from control.errors import DecodeError, LocalProtocolError
 from control.radius import signed
 from control.radius.accounting import AccountingRequest, Row, Status
@@ -107,11 +108,10 @@ class AccountingQueue:
         self._send(now)
 
     def get_timer(self) -> float | None:
-        times = (self._exchanges.get_timer(), self._servers.get_timer())
-        return min((when for when in times if when is not None), default=None)
+        return earliest(self._exchanges.get_timer(), self._servers.get_timer())
 
     def datagrams_to_send(self) -> list[RadiusDatagram]:
-        return [*self._exchanges.datagrams_to_send(), *self._servers.datagrams_to_send()]
+        return self._exchanges.datagrams_to_send() + self._servers.datagrams_to_send()
 
     def _send(self, now: float) -> None:
         """Sends what may be under way now."""

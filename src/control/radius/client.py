@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from control.deadlines import earliest
 from control.errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from control.radius import codec, signed
 from control.radius.accounting import AccountingRequest
@@ -155,22 +156,20 @@ class Client:
 
     def get_timer(self) -> float | None:
         """Absolute time of the next retransmission or probe, None if nothing is pending."""
-        times = (
+        return earliest(
             self._exchanges.get_timer(),
             self._servers.get_timer(),
             self.accounting.get_timer(),
         )
-        return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
 
     def datagrams_to_send(self) -> list[RadiusDatagram]:
-        return [
-            *self._exchanges.datagrams_to_send(),
-            *self._servers.datagrams_to_send(),
-            *self.accounting.datagrams_to_send(),
-        ]
+        found = self._exchanges.datagrams_to_send()
+        found += self._servers.datagrams_to_send()
+        found += self.accounting.datagrams_to_send()
+        return found
 
     @property
     def pending(self) -> int:

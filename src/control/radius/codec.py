@@ -13,7 +13,7 @@ import io
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -216,16 +216,34 @@ def encode_value(definition: Any, value: Value) -> bytes:
             octets = value if isinstance(value, bytes) else str(value).encode()
         elif definition.type == "string" and isinstance(value, str):
             octets = value.encode()
-        elif definition.values.HasForward(value):
-            octets = bytes(definition.values.GetForward(value))
+        elif definition.type == "integer" and type(value) is int:
+            octets = value.to_bytes(4, "big")
         else:
-            octets = bytes(tools.EncodeAttr(definition.type, value))
+            octets = _write(definition, value)
     except _PYRAD_ERRORS:
         what = f"{definition.name} has a value that is not of type {definition.type}"
         raise LocalProtocolError(what) from None
     if len(octets) > _MAXIMUM_VALUE:
         raise LocalProtocolError(f"{definition.name} has more than {_MAXIMUM_VALUE} octets")
     return octets
+
+
+@lru_cache(1024)
+def _write(definition: Any, value: Value) -> bytes:
+    """Names among VALUEs, addresses, prefixes: few, and the same again and again."""
+    if definition.values.HasForward(value):
+        return bytes(definition.values.GetForward(value))
+    return bytes(tools.EncodeAttr(definition.type, value))
+
+
+def _read(kind: str, octets: bytes) -> Value:
+    """A value as pyrad reads it; the frequent types without its detours."""
+    if kind == "integer" and len(octets) == 4:
+        return int.from_bytes(octets, "big")
+    if kind == "ipaddr" and len(octets) == 4:
+        return ".".join(map(str, octets))
+    value: Value = tools.DecodeAttr(kind, octets)
+    return value
 
 
 def encode_tagged(definition: Any, tag: int, octets: bytes) -> bytes:
@@ -284,7 +302,7 @@ def _decode_attribute(
     try:
         if definition.encrypt == 2:
             octets = decrypt(octets)
-        value: Value = tools.DecodeAttr(definition.type, octets)
+        value = _read(definition.type, octets)
     except DecodeError as error:
         return Fault(name, f"cannot be decrypted: {error.reason}", tag)
     except _PYRAD_ERRORS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from control.deadlines import earliest
 from control.errors import DecodeError
 from control.radius import signed
 from control.radius.codec import RandomSource
@@ -181,8 +182,7 @@ class Servers:
                 self._probe(server, now)
 
     def get_timer(self) -> float | None:
-        due = (server.probe_due for server in self._servers)
-        return min((when for when in due if when is not None), default=None)
+        return earliest(*[server.probe_due for server in self._servers])
 
     def datagrams_to_send(self) -> list[RadiusDatagram]:
         output, self._output = self._output, []
