@@ -115,13 +115,15 @@ class Load:
             await asyncio.sleep(TICK / 4)
 
     def _on_fact(self, fact: Event) -> None:
-        if isinstance(fact, TriggersFlushed) and fact.packets:
+        if isinstance(fact, TriggersFlushed):
             now = monotonic()
             sent = self._sent.pop(fact.destination, None)
             if sent is not None:
                 self.measured.up += 1
-                self.measured.latencies.append(now - sent)
                 self._per_second[int(now)] += 1
+                # Of a trigger that found the buffer full nothing is forwarded.
+                if fact.packets:
+                    self.measured.latencies.append(now - sent)
 
 
 def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> Measured:
