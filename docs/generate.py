@@ -216,7 +216,7 @@ def default_of(field: dataclasses.Field) -> str:
     if field.default is dataclasses.MISSING:
         return "required"
     value = field.default
-    if isinstance(value, bytes):
+    if value is None or isinstance(value, bytes):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

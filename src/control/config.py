@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from control.config_sim import Sim, SimCpe, SimLac, SimRadius, SimUser
+from control.config_sim import Sim, SimCpe, SimLac, SimPhase, SimRadius, SimUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +323,7 @@ __all__ = [
     "Sim",
     "SimCpe",
     "SimLac",
+    "SimPhase",
     "SimRadius",
     "SimUser",
     "Target",

@@ -53,6 +53,12 @@ _REFERENCES: Final = (
 )
 """Section, key, and the section whose `name` it must be. Empty refers to nothing."""
 
+_RATES: Final = (
+    ("trigger_rate", ("destinations",)),
+    ("call_rate", ("lns", "caller")),
+)
+"""Rates of a phase, and the keys without which they mean nothing."""
+
 
 def check_references(entries: Entries, report: Report) -> None:
     """Reports every disagreement."""
@@ -74,9 +80,23 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_incoming(entry, report)
     for entry in entries.get("radius", []):
         _check_password(entry, report)
+    lacs = {entry.values.get("address") for entry in entries.get("sim.lac", [])}
+    for entry in entries.get("sim.phase", []):
+        _check_phase(entry, lacs, report)
     for entry in entries.get("sim.radius.users", []):
         if entry.values.get("reject") and entry.values.get("reply"):
             report((*entry.path, "reject"), True, "a rejected user has no reply")
+
+
+def _check_phase(entry: Entry, lacs: set[object], report: Report) -> None:
+    for address in entry.values.get("lacs") or ():
+        if address not in lacs:
+            report((*entry.path, "lacs"), address, "must be the address of a [[sim.lac]]")
+    for rate, needed in _RATES:
+        if entry.values.get(rate):
+            for key in needed:
+                if entry.values.get(key) == "":
+                    report((*entry.path, key), "", f"must not be empty beside {rate}")
 
 
 def _check_unique(entries: list[Entry], keys: tuple[str, ...], report: Report) -> None:

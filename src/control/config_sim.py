@@ -128,8 +128,62 @@ class SimRadius:
 
 
 @dataclass(frozen=True, slots=True)
+class SimPhase:
+    """A phase of a scenario of `dialout sim`. Phases follow each other, and the last one ends it.
+    What a phase does not give is as the LAC has it."""
+
+    duration: float
+    """Seconds."""
+    name: str = ""
+    """What the report calls it."""
+    lacs: tuple[str, ...] = ()
+    """Addresses of the LACs that it concerns; empty: all."""
+    outcome: str | None = None
+    """What a call meets, unless the LAC has a rule for its number."""
+    modems: int | None = None
+    """Calls at once."""
+    dial_delay: float | None = None
+    """Seconds from OCRQ to the answer."""
+    hold: float | None = None
+    """Seconds that a call lasts, of calls that are answered in the phase."""
+    delay: float | None = None
+    """One-way delay of the line to the LAC, seconds."""
+    jitter: float | None = None
+    """Added to it at random, up to this, seconds."""
+    loss: float | None = None
+    """Share of datagrams lost, each way."""
+    duplicate: float | None = None
+    """Share that arrives twice."""
+    reorder: float | None = None
+    """Share that later ones overtake."""
+    corrupt: float | None = None
+    """Share in which bits are flipped."""
+    silent: bool = False
+    """LACs neither hear nor say anything."""
+    fault: str = ""
+    """What happens at its beginning: `stopccn` (every tunnel is closed, calls or not), `reboot`
+    (all is forgotten without a word), `carriers` (all modems lose theirs)."""
+    fault_interval: float = 0.0
+    """Seconds after which the fault happens again, and so on; 0: once."""
+    trigger_rate: float = 0.0
+    """Packets a second that are sent to `destinations`, UDP to port 9, by this machine's routes."""
+    destinations: str = ""
+    """Prefix whose addresses are the packets' destinations, in turn."""
+    call_rate: float = 0.0
+    """Incoming calls (ICRQ) a second, by the LACs in turn, for `lns`."""
+    lns: str = ""
+    """Address of the LNS that is called."""
+    lns_port: int = 1701
+    """Its UDP port."""
+    caller: str = ""
+    """Number of the [[sim.cpe]] that calls in."""
+    called: str = ""
+    """Number that it dials."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sim:
-    """The simulated other side of `demo` and `replay`."""
+    """The simulated other side of `demo`, `replay` and `sim`."""
 
     seed: int = 1
     """Of every random number; the same seed and input give the same run."""
@@ -141,3 +195,5 @@ class Sim:
     """All are reached through every LAC."""
     radius: tuple[SimRadius, ...] = ()
     """Each has its own address or port."""
+    phase: tuple[SimPhase, ...] = ()
+    """The scenario of `dialout sim`; none: it runs until it is ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from control import config_sim
-from control.config_addresses import address, host, interface_identifier
+from control.config_addresses import address, addresses, host, interface_identifier, prefix
 from control.config_section import Section
 from control.config_values import (
     OUTCOMES,
@@ -16,6 +16,7 @@ from control.config_values import (
     integer,
     number,
     one_of,
+    or_empty,
     radius_reply,
     serial_line,
     some_of,
@@ -76,6 +77,34 @@ SIM: Final = Section(
                 "answer": one_of("full", "fast"),
                 "echo": boolean(),
                 "delay": _LINE_DELAY,
+            },
+        ),
+        "phase": Section(
+            config_sim.SimPhase,
+            keys={
+                "duration": number(0.001, 7 * _DAY),
+                "name": text(0, 40),
+                "lacs": addresses(64),
+                "outcome": one_of(*OUTCOMES),
+                "modems": integer(0, 65535),
+                "dial_delay": number(0, 3600),
+                "hold": number(0, _DAY),
+                "delay": _LINE_DELAY,
+                "jitter": _LINE_DELAY,
+                "loss": _SHARE,
+                "duplicate": _SHARE,
+                "reorder": _SHARE,
+                "corrupt": _SHARE,
+                "silent": boolean(),
+                "fault": one_of("", "stopccn", "reboot", "carriers"),
+                "fault_interval": number(0, _DAY),
+                "trigger_rate": number(0, 1_000_000),
+                "destinations": or_empty(prefix()),
+                "call_rate": number(0, 100_000),
+                "lns": or_empty(host()),
+                "lns_port": _UDP_PORT,
+                "caller": text(0, 64),
+                "called": text(0, 64),
             },
         ),
         "radius": Section(

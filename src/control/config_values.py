@@ -113,6 +113,13 @@ def one_of(*words: str) -> Check:
     return Check("one of " + ", ".join(f'"{word}"' for word in words), parse)
 
 
+def or_empty(check: Check) -> Check:
+    def parse(value: object) -> object:
+        return "" if value == "" else check.parse(value)
+
+    return Check(f"{check.allowed}, or empty", parse)
+
+
 def some_of(*words: str) -> Check:
     def parse(value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or any(item not in words for item in value):

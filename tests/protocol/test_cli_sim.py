@@ -48,6 +48,55 @@ def test_it_ends_by_itself_and_reports(config, tmp_path, capsys) -> None:
     assert "radius-secret" not in told + report.read_text()
 
 
+def test_a_scenario_ends_it_and_each_phase_is_reported(config, tmp_path, capsys) -> None:
+    phases = """
+[[sim.phase]]
+name = "quiet"
+duration = 0.1
+[[sim.phase]]
+name = "flood"
+duration = 0.2
+trigger_rate = 100
+destinations = "127.255.0.0/30"
+"""
+    path = Path(config)
+    path.write_text(path.read_text() + phases)
+    report = tmp_path / "report.json"
+    assert main(["sim", "lac", "--config", config, "--report", str(report)]) == exit_codes.OK
+    data = json.loads(report.read_text())
+    assert [phase["name"] for phase in data["phases"]] == ["quiet", "flood"]
+    assert 15 <= data["triggers"] <= 20
+    told = capsys.readouterr().out
+    assert "phase quiet: 0.1 s\nphase flood: 0.2 s\n" in told
+
+
+@pytest.mark.parametrize(
+    ("phase", "told"),
+    [
+        ("duration = 0", "sim.phase.duration = 0: must be a number from 0.001 to"),
+        ("duration = 1\nlacs = ['192.0.2.1']", "must be the address of a [[sim.lac]]"),
+        ("duration = 1\ncall_rate = 1", 'sim.phase.lns = "": must not be empty beside call_rate'),
+        ("duration = 1\ntrigger_rate = 1", 'sim.phase.destinations = "": must not be empty beside'),
+        ("duration = 1\nfault = 'fire'", 'must be one of "", "stopccn", "reboot", "carriers"'),
+    ],
+)
+def test_what_is_wrong_with_a_phase_is_told(config, phase, told, capsys) -> None:
+    path = Path(config)
+    path.write_text(path.read_text() + f"[[sim.phase]]\n{phase}\n")
+    assert main(["sim", "lac", "--config", config]) == exit_codes.CONFIGURATION
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", ["tcp:127.0.0.1", "tcp:somewhere:1", "tcp:127.0.0.1:0", "pty:", "pty:'", "com1"]
+)
+def test_a_line_that_is_none_is_told(config, line, capsys) -> None:
+    path = Path(config)
+    path.write_text(path.read_text().replace('number = "*"', f'number = "*"\nline = "{line}"'))
+    assert main(["sim", "lac", "--config", config]) == exit_codes.CONFIGURATION
+    assert "sim.cpe.line" in capsys.readouterr().err
+
+
 def test_the_report_goes_to_standard_output_alone(config, capsys) -> None:
     assert main(["sim", "lac", "--config", config, "--duration", "0.05", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["radius"] == []

@@ -53,6 +53,7 @@ def placed(data: dict) -> list[tuple[str, str]]:
 def test_each_configuration_has_its_test():
     tested = {"bad-line", "demo", "filtered-traffic", "replay-own-traffic", "two-lacs-failover"}
     tested |= {"ipv6-tunnel", "live"}  # the latter in test_runtime_command.py
+    tested.add("lac-emulator")  # test_sim_example.py
     assert set(CONFIGURATIONS) == {f"{name}.toml" for name in tested}
 
 

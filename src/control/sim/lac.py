@@ -2,8 +2,8 @@
 
 It is a host on one UDP port: whole datagrams come in and go out. The control channel is
 control.l2tp, data messages are lac_data.py, the far side of a modem is a Site, mostly one of
-cpe.py. Time is a VirtualClock, which real_time.py keeps at the time of day. Incoming calls
-(ICRQ) are made when somebody says so.
+cpe.py. Time is a VirtualClock, which real_time.py keeps at the time of day. When told to, a site
+calls in (ICRQ).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import asdict
 from struct import pack
 
 from control import config as settings
-from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import (
     AnsweredLine,
@@ -25,11 +24,17 @@ from control.l2tp.events import (
     IncomingCall,
     SocketAddress,
     TunnelOpened,
-    TunnelParameters,
 )
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.lac_call import LacCall, LacCounters, Site
 from control.sim.lac_data import DataChannel
+from control.sim.lac_settings import (
+    BOTH,
+    SYNCHRONOUS,
+    endpoint_config,
+    modem_bank,
+    tunnel_parameters,
+)
 from control.sim.meter import Meter
 from control.sim.modem import (
     ANSWER,
@@ -38,10 +43,8 @@ from control.sim.modem import (
     NO_FACILITIES,
     REJECT,
     SILENT,
-    ModemBank,
     Outcome,
     number_matches,
-    parse_outcome,
 )
 from control.sim.quiet import Flow
 
@@ -51,12 +54,8 @@ CONTROL_BIT = 0x80
 PEER_IDS = slice(4, 8)
 MESSAGE_TYPE = slice(18, 20)
 CONNECTED = (b"\x00\x09", b"\x00\x0c")
-"""Where a control message has the receiver's tunnel and session id, and its type (RFC 2661 3.1,
-4.4.1); OCCN and ICCN."""
-
-SYNCHRONOUS = 1
-BOTH = 3
-"""Framing and bearer capabilities: synchronous and asynchronous, digital and analog."""
+"""Where a control message has the receiver's tunnel and session id, and its type; the types of OCCN
+and ICCN (RFC 2661 3.1, 4.4.1)."""
 
 EARLY_DATA_LEAD = 0.05
 """So much earlier than OCCN do the first PPP frames leave with `early_data`, seconds."""
@@ -171,28 +170,23 @@ class SimLac:
         for call in list(self._data.calls.values()):
             self._hang_up(call, "carrier lost")
 
-    def bring_call(self, lns: SocketAddress, number: str) -> bool:
-        """The site with this number calls an LNS: its line rings, over a tunnel that the LAC opens
-        if there is none. False: there is no such site, or no modem is free."""
-        site = self._site(number)
+    def bring_call(self, lns: SocketAddress, number: str, called: str = "") -> bool:
+        """The site with this number calls an LNS (RFC 2661 5.2.1): its line rings, over a tunnel
+        that the LAC opens if there is none. False: there is no such site, or no modem is free."""
+        site, config = self._site(number), self.config
         if site is None or not self.bank.seize():
+            self._count("unknown-number" if site is None else "no-facilities")
             return False
-        config = self.config
-        tunnel = TunnelParameters(
-            local=(config.address, self.port),
-            peer=lns,
-            host_name=config.host_name,
-            secret=config.secret,
-            require_tunnel_auth=bool(config.secret),
-        )
         handle = self._endpoint.offer_call(
-            tunnel,
-            IncomingCall(calling_number=number, bearer_type=BOTH),
+            tunnel_parameters(config, self.port, lns),
+            IncomingCall(called_number=called, calling_number=number, bearer_type=BOTH),
             self._clock.now,
             line=AnsweredLine(framing_type=SYNCHRONOUS, sequencing=config.sequencing),
         )
         call = LacCall(handle, number, self._clock.now, has_modem=True, site=site)
         self._calls[handle] = call
+        self._count("offered")
+        self.meter.requested()
         self._pump()
         return True
 
@@ -368,29 +362,3 @@ class SimLac:
 
     def _count(self, result: str) -> None:
         self.results[result] = self.results.get(result, 0) + 1
-
-
-def modem_bank(config: settings.SimLac) -> ModemBank:
-    """Raises LocalProtocolError for an outcome that is none."""
-    codes = {"result": config.result_code, "error": config.error_code}
-    rules = tuple((number, parse_outcome(text, **codes)) for number, text in config.outcomes)
-    return ModemBank(config.modems, parse_outcome(config.outcome, **codes), rules)
-
-
-def endpoint_config(config: settings.SimLac) -> EndpointConfig:
-    """A LAC that lets every LNS in which knows its secret, or every one if it has none."""
-    policy = TunnelParameters(
-        local=(config.address, config.port),
-        peer=("", 0),
-        host_name=config.host_name,
-        secret=config.secret,
-        require_tunnel_auth=bool(config.secret),
-    )
-    return EndpointConfig(
-        role="lac",
-        host_name=config.host_name,
-        framing_capabilities=BOTH,
-        bearer_capabilities=BOTH,
-        accept_tunnels=True,
-        incoming={"": policy},
-    )

@@ -50,6 +50,8 @@ async def _run(
         try:
             for line in simulators.listening():
                 tell(line)
+            if config.phase:
+                simulators.play(config.phase, tell, ended.set)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), duration)
             seconds = time.monotonic() - start
@@ -76,6 +78,13 @@ def summary(report: Report) -> Iterator[str]:
         yield (
             f"{title:<24}{rate['count']:>12,}   "
             f"per second: min {rate['min']}  avg {rate['avg']:.1f}  max {rate['max']}"
+        )
+    for phase in report["phases"]:
+        rate, times = phase["calls_per_second"], phase["set_up_seconds"]
+        p99 = f"  p99 {1000 * times['p99']:.2f} ms" if times["count"] else ""
+        yield (
+            f"{'  phase ' + phase['name']:<24}{rate['count']:>12,}   avg {rate['avg']:.1f}"
+            f"  opened {phase['opened_per_second']['count']:,}{p99}"
         )
     for title, key in (("OCRQ to open", "set_up_seconds"), ("OCCN to open", "negotiation_seconds")):
         times = calls[key]

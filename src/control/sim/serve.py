@@ -9,7 +9,9 @@ datagram whose checksum is right.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
@@ -24,10 +26,14 @@ from control.sim.meter import Meter
 from control.sim.network import UdpService, impairment
 from control.sim.radius import SimRadiusServer
 from control.sim.real_time import RealTime, UdpSocket
+from control.sim.scenario import Scenario
 from control.sim.serial_line import Answering, SerialSite
 
 Trace = Callable[[bytes, SocketAddress, SocketAddress], object]
 """Called with each UDP payload that a socket receives or sends, its source and its destination."""
+
+DISCARD = 9
+"""The UDP port whose datagrams nobody answers (RFC 863)."""
 
 PARTS = ("lac", "cpe", "radius")
 """`cpe` are sites that wait for calls at a `tcp:` line; those without one need no mention."""
@@ -184,7 +190,7 @@ class RadiusServer(UdpServer):
         *,
         trace: Trace | None = None,
     ) -> None:
-        """Opens its socket. Raises OSError."""
+        """Opens its sockets. Raises OSError."""
         self.server = SimRadiusServer(config, random.Random(f"{seed}/radius/{config.address}"))
         super().__init__(self.server, config.address, config.port, time, trace=trace)
         accounting = self.server.for_accounting()
@@ -220,6 +226,10 @@ class Simulators:
         self.lacs: list[LacServer] = []
         self.radius: list[RadiusServer] = []
         name = f"{config.seed if seed is None else seed}"
+        self.scenario: Scenario | None = None
+        self.triggers = 0
+        """Packets that a scenario sent, or tried to."""
+        self._triggers: dict[int, socket.socket] = {}
         self.answering: list[Answering] = []
         """Sites that wait for calls at a line of their own."""
         self.sites = tuple(
@@ -242,6 +252,17 @@ class Simulators:
             self.close()
             raise
 
+    def _trigger(self, destination: str) -> None:
+        """One packet for a site, by this machine's own routes."""
+        family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+        sender = self._triggers.get(family)
+        if sender is None:
+            sender = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            self._triggers[family] = sender
+        self.triggers += 1
+        with contextlib.suppress(OSError):
+            sender.sendto(b"trigger", (destination, DISCARD))
+
     def _site(self, config: settings.SimCpe, seed: str, answers: bool) -> SimCpe | SerialSite:
         """What a LAC's modem reaches. In the process that answers at the line itself, that is the
         simulated site."""
@@ -259,8 +280,23 @@ class Simulators:
         for answering in self.answering:
             yield f"cpe {answering.site.number} {answering.site.config.line}"
 
+    def play(
+        self,
+        phases: Sequence[settings.SimPhase],
+        told: Callable[[str], object],
+        ended: Callable[[], object],
+    ) -> None:
+        """Begins the phases of a scenario: see Scenario for the two callbacks."""
+        self.scenario = Scenario(
+            phases, self.lacs, self.time.clock, trigger=self._trigger, told=told, ended=ended
+        )
+        with self.time.input():
+            self.scenario.start()
+
     def meter(self) -> Meter:
         """What all LACs measured together."""
+        if self.scenario is not None:
+            return self.scenario.meter()
         whole = Meter(self.time.loop.time)
         for server in self.lacs:
             whole.merge(server.lac.meter)
@@ -281,6 +317,8 @@ class Simulators:
             radius.close()
         for answering in self.answering:
             answering.close()
+        for sender in self._triggers.values():
+            sender.close()
         for site in self.sites:
             if isinstance(site, SerialSite):
                 site.close()
@@ -289,6 +327,8 @@ class Simulators:
         return {
             "lac": [server.report() for server in self.lacs],
             "cpe": [site.report() for site in self.sites],
+            "triggers": self.triggers,
+            "phases": [] if self.scenario is None else self.scenario.report(),
             "line": [answering.report()["line"] for answering in self.answering],
             "radius": [server.report() for server in self.radius],
         }
