@@ -309,6 +309,40 @@ class ByteRandom(random.Random):
 
 
 @target
+def serial_line(data: bytes) -> None:
+    """Octets of a serial line (RFC 1662): cut in two they are the same frames as at once, memory is
+    bounded, and a frame that is stuffed anew is read as it was."""
+    from control.sim.hdlc import Decoder, encode
+
+    cut = data[0] if data else 0
+    whole, pieces = Decoder(longest=64), Decoder(longest=64)
+    frames = whole.feed(data[1:])
+    both = pieces.feed(data[1 : 1 + cut]) + pieces.feed(data[1 + cut :])
+    if not whole.counters.too_long + pieces.counters.too_long:
+        assert frames == both
+    assert len(pieces._rest) <= 64
+    assert [Decoder().feed(encode(frame)) for frame in frames] == [[frame] for frame in frames]
+
+
+@target
+def fast_site(data: bytes) -> None:
+    """A lean site: frames of the input, each behind its length. Its answers are whole frames."""
+    from control.sim.fast_link import FastLink
+
+    methods = ((), ("chap",), ("pap",))[data[0] % 3 if data else 0]
+    link = FastLink(LinkConfig(authenticate_peer=methods), random.Random(1))
+    link.open(0.0)
+    at = 1
+    while at < len(data):
+        link.receive_frame(data[at + 1 : at + 1 + data[at]], 1.0)
+        at += 1 + data[at]
+        for answer in link.frames_to_send():
+            assert int.from_bytes(answer[6:8], "big") == len(answer) - 4
+        while link.next_event() is not None:
+            pass
+
+
+@target
 def network(data: bytes) -> None:
     """Everything at once, in virtual time: triggers, LACs that cheat, a RADIUS path that repeats
     and swaps, sites that spoil frames. The octets decide what happens next."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +161,29 @@ def test_noise_on_a_line_is_no_frame() -> None:
             await until(lambda: not far.answering[0]._calls)
             assert far.answering[0].line_counters.bad_fcs == 1
         finally:
+            far.close()
+
+    asyncio.run(run())
+
+
+def test_without_a_free_descriptor_calls_wait() -> None:
+    async def run() -> None:
+        cpe = replace(FAST_CPE, line=f"tcp:127.0.0.1:{await free_port()}")
+        far = Simulators(settings.Sim(cpe=(cpe,)), ("cpe",))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            caller = socket.create_connection(("127.0.0.1", far.answering[0].port))
+            # The next descriptor would be this one.
+            spare = os.dup(0)
+            os.close(spare)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (spare, limits[1]))
+            await asyncio.sleep(0.1)
+            assert far.sites[0].counters.calls == 0
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            await until(lambda: far.sites[0].counters.calls == 1)
+            caller.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             far.close()
 
     asyncio.run(run())

@@ -6,7 +6,6 @@ the call, be it pppd or an emulated machine. Answering is that other end for a s
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +20,8 @@ from control.sim.wire import ProgramWire, TcpWire, open_wire, tcp_place
 IPCP_ACK: Final = (b"\xff\x03\x80\x21\x02", b"\x80\x21\x02")
 """How an IPCP Configure-Ack begins (RFC 1661 5.2): one each way opens the network."""
 LISTEN: Final = 64
+PAUSE: Final = 0.5
+"""Seconds without new calls when no descriptor is free."""
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ class Answering:
             raise OSError(error.errno, error.strerror, f"{address}:{port}") from None
         self._socket.listen(LISTEN)
         self.port: int = self._socket.getsockname()[1]
-        time.loop.add_reader(self._socket.fileno(), self._acceptable)
+        self._listen()
 
     def close(self) -> None:
         if self._socket.fileno() >= 0:
@@ -191,10 +192,21 @@ class Answering:
         return {**self.site.report(), "line": asdict(self.line_counters)}
 
     def _acceptable(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        try:
             connection, _ = self._socket.accept()
-            with self._time.input():
-                self._answer(connection)
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError:
+            # No descriptor is free: the caller waits until one is, and so does the loop.
+            self._time.loop.remove_reader(self._socket.fileno())
+            self._time.loop.call_later(PAUSE, self._listen)
+            return
+        with self._time.input():
+            self._answer(connection)
+
+    def _listen(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._time.loop.add_reader(self._socket.fileno(), self._acceptable)
 
     def _answer(self, connection: socket.socket) -> None:
         decoder = Decoder()
