@@ -147,6 +147,30 @@ def test_a_program_that_does_not_read_costs_frames_and_no_memory() -> None:
     play(scene, cpe=program("--deaf"))
 
 
+def test_a_frame_that_no_datagram_can_carry_is_counted_alone() -> None:
+    async def run() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        lac = fast_lac()
+        cpe = replace(FAST_CPE, line=f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        sims = simulators(lac, cpe=cpe)
+        lns = SocketLns((lac.address, 1701))
+        try:
+            lns.place()
+            await until(lambda: sims.sites[0].counters.frames_out == 1)
+            assert sims.sites[0].counters.too_long == 1
+        finally:
+            lns.close()
+            sims.close()
+            server.close()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(encode(bytes(65500), 0) + encode(b"\xff\x03\xc0\x21\x01\x01\x00\x04"))
+        await reader.read()
+        writer.close()
+
+    asyncio.run(run())
+
+
 def test_noise_on_a_line_is_no_frame() -> None:
     async def run() -> None:
         cpe = replace(FAST_CPE, line=f"tcp:127.0.0.1:{await free_port()}")

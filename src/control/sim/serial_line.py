@@ -19,6 +19,8 @@ from control.sim.wire import ProgramWire, TcpWire, open_wire, tcp_place
 
 IPCP_ACK: Final = (b"\xff\x03\x80\x21\x02", b"\x80\x21\x02")
 """How an IPCP Configure-Ack begins (RFC 1661 5.2): one each way opens the network."""
+LARGEST: Final = 65507 - 12
+"""Octets of a PPP frame that a UDP datagram has room for, behind the longest header we write."""
 LISTEN: Final = 64
 PAUSE: Final = 0.5
 """Seconds without new calls when no descriptor is free."""
@@ -36,6 +38,8 @@ class SerialCounters:
     frames_in: int = 0
     """From the caller."""
     frames_out: int = 0
+    too_long: int = 0
+    """Frames that no datagram has room for."""
     overruns: int = 0
     """Frames that the line was too slow for."""
 
@@ -91,7 +95,9 @@ class SerialLine:
 
     def _received(self, octets: bytes) -> None:
         for frame in self._decoder.feed(octets):
-            if not self._over:
+            if len(frame) > LARGEST:
+                self._site.counters.too_long += 1
+            elif not self._over:
                 self._site.counters.frames_out += 1
                 self._look(frame, 1)
                 self._send(frame)
