@@ -80,6 +80,10 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_incoming(entry, report)
     for entry in entries.get("radius", []):
         _check_password(entry, report)
+    for entry in entries.get("sim.cpe", []):
+        unknown = set(entry.values.get("authentication") or ()) - {"chap", "pap"}
+        if unknown and entry.values.get("answer") == "fast":
+            report((*entry.path, "answer"), "fast", f"knows no {min(unknown)}")
     lacs = {entry.values.get("address") for entry in entries.get("sim.lac", [])}
     for entry in entries.get("sim.phase", []):
         _check_phase(entry, lacs, report)

@@ -87,6 +87,14 @@ def test_what_is_wrong_with_a_phase_is_told(config, phase, told, capsys) -> None
     assert told in capsys.readouterr().err
 
 
+def test_a_lean_site_with_a_method_it_does_not_know_is_told(config, capsys) -> None:
+    path = Path(config)
+    more = 'number = "*"\nanswer = "fast"\nauthentication = ["mschapv2"]'
+    path.write_text(path.read_text().replace('number = "*"', more))
+    assert main(["sim", "lac", "--config", config]) == exit_codes.CONFIGURATION
+    assert 'sim.cpe.answer = "fast": knows no mschapv2' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "line", ["tcp:127.0.0.1", "tcp:somewhere:1", "tcp:127.0.0.1:0", "pty:", "pty:'", "com1"]
 )

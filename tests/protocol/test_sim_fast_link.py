@@ -124,6 +124,13 @@ def test_another_protocol_is_rejected() -> None:
     assert link.frames_to_send() == [b"\xff\x03\xc0\x21\x08\x05\x00\x0a\x80\x57\x01\x05\x00\x04"]
 
 
+def test_a_method_it_does_not_know_is_answered_with_one_it_knows() -> None:
+    lns = Lns(cpe=FAST, ppp_config=replace(GOOD_PPP, authenticate_peer=("mschapv2", "chap")))
+    session = lns.place()
+    lns.run_until_open(session)
+    assert_traffic_flows(lns, session)
+
+
 def whole_dialog() -> list[bytes]:
     """What a caller says to a site until the network is open."""
     config = replace(GOOD_PPP, local_address="10.0.0.1")

@@ -3,8 +3,8 @@ of the simulators' time.
 
 It has the methods of control.ppp.link.Link that a Line uses. It agrees to what it is asked for and
 asks for little: LCP (RFC 1661), one method of authentication each way (RFC 1334, RFC 1994), IPCP
-(RFC 1332). It does not check Identifiers, magic numbers or options, knows no keepalive of its own,
-and rejects all other protocols. tests hold it against control.ppp.
+(RFC 1332), no IPv6. It does not check Identifiers, magic numbers or options, knows no keepalive of
+its own, and rejects all other protocols. Tests hold it against control.ppp.
 """
 
 from __future__ import annotations
@@ -159,10 +159,7 @@ class FastLink:
     # LCP
 
     def _request_lcp(self) -> None:
-        options = b""
-        if self._demand:
-            options = bytes((OPTION_AUTHENTICATION, 2 + len(self._demand))) + self._demand
-        self._put(LCP, REQUEST, 1, options)
+        self._put(LCP, REQUEST, 1, _demand(self._demand))
 
     def _on_lcp(self, code: int, identifier: int, data: bytes) -> None:
         if code == REQUEST:
@@ -170,6 +167,9 @@ class FastLink:
                 self._begin_again()
             self._peer_options = _options(data)
             self._peer_demand = self._peer_options.get(OPTION_AUTHENTICATION, b"")
+            if self._peer_demand and self._peer_demand not in _METHODS.values():
+                self._put(LCP, NAK, identifier, _demand(_METHODS["chap"]))
+                return
             self._put(LCP, ACK, identifier, data)
             self._acked[1] = True
         elif code == ACK:
@@ -295,6 +295,11 @@ class FastLink:
         self._closed = True
         self._due = None
         self._events.append(LinkClosed(stage, reason))
+
+
+def _demand(method: bytes) -> bytes:
+    """The option that demands a method; none for none."""
+    return bytes((OPTION_AUTHENTICATION, 2 + len(method))) + method if method else b""
 
 
 def _options(data: bytes) -> dict[int, bytes]:
