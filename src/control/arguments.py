@@ -157,7 +157,7 @@ def _add_run(commands: Any) -> None:
 def _add_sim(commands: Any) -> None:
     sim = commands.add_parser(
         "sim",
-        help="run simulated LACs and RADIUS servers for an LNS under test",
+        help="run simulated LACs, sites and RADIUS servers for an LNS under test",
         description="Runs parts of the [sim] of a configuration on real sockets, until Ctrl-C or\n"
         "the end of the duration. Then it prints calls per second, times to set them up\n"
         "and results.\n\n"
@@ -175,7 +175,10 @@ def _add_sim(commands: Any) -> None:
     )
     sim.add_argument("--config", type=_file, metavar="FILE", required=True)
     sim.add_argument(
-        "--duration", type=_seconds, metavar="SECONDS", help="end by itself; default: never"
+        "--duration",
+        type=_seconds,
+        metavar="SECONDS",
+        help="end by itself; default: behind the last [[sim.phase]], if there is one",
     )
     sim.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
     sim.add_argument("--report", type=_file, metavar="REPORT.json", help="machine-readable report")
