@@ -24,7 +24,8 @@ test: $(TOOLS)
 deps:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev \
-		pkg-config busybox-static kmod ppp qemu-system-x86 slirp xl2tpd
+		pkg-config busybox-static kmod ppp qemu-system-x86 slirp xl2tpd \
+		freeradius freeradius-utils
 
 interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from control.config import Config
 from control.config_file import ConfigError, read_config
+from control.config_warnings import warnings
 from control.console import Progress, printable, say
 from control.difference import difference
 from control.errors import ConfigurationError
@@ -95,7 +96,7 @@ def check(arguments: argparse.Namespace) -> int:
         return CONFIGURATION
     changes = () if running is None else difference(running, config).changes
     if arguments.json:
-        told: Report = {"ok": True, "errors": []}
+        told: Report = {"ok": True, "errors": [], "warnings": warnings(config)}
         if running is not None:
             told["changes"] = [change.as_dict() for change in changes]
         print(json.dumps(told, indent=2))
@@ -105,6 +106,8 @@ def check(arguments: argparse.Namespace) -> int:
         f"{len(config.target)} targets, {len(config.lac)} LACs, "
         f"{len(config.radius)} RADIUS groups"
     )
+    for warning in warnings(config):
+        say(f"WARNING: {printable(warning)}")
     for change in changes:
         print(printable(str(change)))
     if running is not None and not changes:

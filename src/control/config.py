@@ -215,6 +215,16 @@ class RadiusServer:
 
 
 @dataclass(frozen=True, slots=True)
+class RadiusClient:
+    """Who may send CoA and Disconnect requests for the calls of the group."""
+
+    address: str
+    """Where they come from."""
+    secret: bytes = field(default=b"", repr=False)
+    """Shared secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class Radius:
     """A group of RADIUS servers, asked whom to call and who the peer is."""
 
@@ -245,7 +255,28 @@ class Radius:
     accounting_queue: int = 16384
     """Accounting-Requests kept while no server answers; then the oldest are lost, and counted."""
     dynamic_authorization: bool = False
-    """Not supported yet: must be false."""
+    """Take CoA and Disconnect requests (RFC 5176) for the group's calls, at the local_address of
+    its virtual routers."""
+    dynamic_authorization_port: int = 3799
+    """UDP port for them."""
+    require_event_timestamp: bool = True
+    """Drop such requests without an Event-Timestamp, which may be somebody's replay. It may differ
+    from our clock by 300 s."""
+    clients: tuple[RadiusClient, ...] = ()
+    """Who may send them; none: the servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Addresses that calls get when RADIUS names a pool (Framed-Pool, 26-2, Framed-IPv6-Pool)."""
+
+    name: str
+    """What RADIUS calls it."""
+    addresses: tuple[str, ...]
+    """Prefixes, of IPv4 or IPv6, and IPv4 ranges `first-last`. Of an IPv4 prefix the first and the
+    last address are left out."""
+    prefix_length: int = 64
+    """Of what a call gets out of an IPv6 prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +336,7 @@ class Config:
     classifier: tuple[Classifier, ...] = ()
     lac: tuple[Lac, ...] = ()
     radius: tuple[Radius, ...] = ()
+    pool: tuple[Pool, ...] = ()
     port: tuple[Port, ...] = ()
     budget: Budget = field(default_factory=Budget)
     sim: Sim = field(default_factory=Sim)
@@ -316,9 +348,11 @@ __all__ = [
     "Classifier",
     "Config",
     "Lac",
+    "Pool",
     "Port",
     "Profile",
     "Radius",
+    "RadiusClient",
     "RadiusServer",
     "Sim",
     "SimCpe",

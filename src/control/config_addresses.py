@@ -95,6 +95,37 @@ def prefixes() -> Check:
     return Check(f"a list of which each is {one.allowed}", parse)
 
 
+def pool_addresses() -> Check:
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            raise Refused
+        for item in value:
+            if not isinstance(item, str):
+                raise Refused
+            _judge_range(item)
+        return tuple(value)
+
+    return Check(
+        "a list of prefixes such as 10.5.0.0/24 or 2001:db8:5::/48, of at most 16,777,216 IPv4 "
+        "addresses each, and ranges such as 10.5.1.10-10.5.1.99",
+        parse,
+    )
+
+
+def _judge_range(text: str) -> None:
+    first, dash, last = text.partition("-")
+    try:
+        if not dash:
+            network = ipaddress.ip_network(text)
+            if "/" not in text or (network.version == 4 and network.prefixlen < 8):
+                raise Refused
+            return
+        if ipaddress.IPv4Address(first) > ipaddress.IPv4Address(last):
+            raise Refused(f"{first} is behind {last}")
+    except ValueError:
+        raise Refused from None
+
+
 def _host(value: object) -> str:
     if not isinstance(value, str):
         raise Refused

@@ -3,9 +3,11 @@ prefixes that may be there once, values that exclude each other (specification 1
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from control.config_lines import Path
@@ -34,6 +36,7 @@ _UNIQUE: Final = (
     ("classifier", ("name",)),
     ("lac", ("address",)),
     ("radius", ("name",)),
+    ("pool", ("name",)),
     ("port", ("name",)),
     ("sim.lac", ("address",)),
     ("sim.cpe", ("number",)),
@@ -76,6 +79,8 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_speeds(entry, report)
     for entry in (*entries.get("profile", []), *entries.get("sim.cpe", [])):
         _check_extra(entry, report)
+    for entry in entries.get("pool", []):
+        _check_pool(entry, report)
     for entry in entries.get("lac", []):
         _check_incoming(entry, report)
     for entry in entries.get("radius", []):
@@ -134,6 +139,25 @@ def _check_accounting_ports(group: list[Entry], report: Report) -> None:
             allowed = "must not be another server's, nor the port for authentication"
             report((*entry.path, "accounting_port"), at[1], allowed)
         used.add(at)
+
+
+def _check_pool(entry: Entry, report: Report) -> None:
+    """Each piece of an IPv6 prefix is within it, and the ranges of a pool do not overlap."""
+    length, addresses = entry.values.get("prefix_length"), entry.values.get("addresses")
+    if length is None or addresses is None:
+        return
+    ends: list[tuple[int, int, int]] = []
+    for text in addresses:
+        first, dash, last = text.partition("-")
+        network = ipaddress.ip_network(first if dash else text)
+        if network.version == 6 and not 0 <= length - network.prefixlen <= 24:
+            allowed = f"must be that of {text}, or at most 24 bits longer"
+            report((*entry.path, "prefix_length"), length, allowed)
+        end = int(ipaddress.ip_address(last)) if dash else int(network.broadcast_address)
+        ends.append((network.version, int(network.network_address), end))
+    for (version, _, end), (other, start, _) in pairwise(sorted(ends)):
+        if version == other and start <= end:
+            report((*entry.path, "addresses"), list(addresses), "must not overlap")
 
 
 def _check_names(entries: Entries, section: str, key: str, other: str, report: Report) -> None:

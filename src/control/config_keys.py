@@ -15,6 +15,7 @@ from control.config_addresses import (
     addresses,
     host,
     interface_identifier,
+    pool_addresses,
     prefix,
     prefixes,
 )
@@ -25,7 +26,6 @@ from control.config_values import (
     boolean,
     integer,
     interval,
-    never,
     number,
     number_prefixes,
     one_of,
@@ -157,7 +157,9 @@ ROOT: Final = Section(
                 "accounting": boolean(),
                 "interim_interval": interval(60, _DAY),
                 "accounting_queue": integer(1, 2**20),
-                "dynamic_authorization": never(),
+                "dynamic_authorization": boolean(),
+                "dynamic_authorization_port": _UDP_PORT,
+                "require_event_timestamp": boolean(),
             },
             children={
                 "servers": Section(
@@ -168,7 +170,21 @@ ROOT: Final = Section(
                         "port": _UDP_PORT,
                         "accounting_port": _UDP_PORT,
                     },
-                )
+                ),
+                "clients": Section(
+                    config.RadiusClient,
+                    secrets={"secret": 255},
+                    required_secrets=("secret",),
+                    keys={"address": host()},
+                ),
+            },
+        ),
+        "pool": Section(
+            config.Pool,
+            keys={
+                "name": text(1, 253),
+                "addresses": pool_addresses(),
+                "prefix_length": integer(32, 128),
             },
         ),
         "port": Section(

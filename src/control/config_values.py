@@ -302,20 +302,3 @@ def radius_reply() -> Check:
         return tuple(rows)
 
     return Check('a table of "Attribute" or "Attribute:tag" = value', parse)
-
-
-def absent() -> Check:
-    return _unsupported("", "absent")
-
-
-def never() -> Check:
-    return _unsupported(False, "false")
-
-
-def _unsupported(default: object, word: str) -> Check:
-    def parse(value: object) -> object:
-        if type(value) is not type(default) or value != default:
-            raise Refused(f"not supported yet: must be {word}")
-        return default
-
-    return Check(word, parse)

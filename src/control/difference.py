@@ -43,6 +43,7 @@ ADDING: Final[Mapping[str, Effect]] = {
     "classifier": Effect.AT_ONCE,
     "lac": Effect.NEXT_CALL,
     "radius": Effect.AT_ONCE,
+    "pool": Effect.NEXT_CALL,
     "port": Effect.RESTART,
 }
 REMOVING: Final[Mapping[str, Effect]] = {
@@ -58,6 +59,7 @@ CHANGING: Final[Mapping[str, Effect]] = {
     "classifier": Effect.AT_ONCE,
     "lac": Effect.NEXT_CALL,
     "radius": Effect.AT_ONCE,
+    "pool": Effect.NEXT_CALL,
     "port": Effect.RESTART,
     "budget": Effect.AT_ONCE,
     "sim": Effect.NOTHING,
@@ -72,6 +74,8 @@ KEYS: Final[Mapping[tuple[str, str], Effect]] = {
     ("virtual_router", "max_buffered_triggers"): Effect.AT_ONCE,
     ("virtual_router", "max_targets"): Effect.AT_ONCE,
     ("target", "max_sessions"): Effect.AT_ONCE,
+    ("radius", "dynamic_authorization"): Effect.RESTART,
+    ("radius", "dynamic_authorization_port"): Effect.RESTART,
 }
 """Keys whose change does something else than those of their section do."""
 

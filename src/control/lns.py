@@ -14,22 +14,27 @@ from random import Random
 from typing import Any
 
 from control import config, reload
+from control.config_warnings import warnings
 from control.dataplane import Dataplane, NextHop, TriggerEvent
 from control.dialout import snapshot
 from control.dialout.accounting import Accounting
+from control.dialout.authorization import carry_out
 from control.dialout.budget import Budget, BudgetStore
-from control.dialout.events import Event
+from control.dialout.events import AuthorizationAsked, Event, SettingWarned
 from control.dialout.incoming import IncomingCalls, IncomingView
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
+from control.dialout.pools import Pools
 from control.dialout.services import RadiusGroup, Services
 from control.difference import Difference
 from control.l2tp.config import DeadCall, DeadTunnel, EndpointConfig, TunnelInfo
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import Datagram, SocketAddress
 from control.ppp.link import Link
-from control.radius.client import Client, ClientConfig, ServerConfig
+from control.radius.client import Client
+from control.radius.dynauth import AuthorizationDatagram, AuthorizationServer
 from control.radius.events import RadiusDatagram
+from control.radius_settings import authorization_clients, client_config, nas_names
 
 GENERATION = "\n"
 """Divides a group's name from the number of the client that its change made."""
@@ -66,7 +71,8 @@ class Lns:
                 if address not in self.endpoints:
                     self.endpoints[address] = self._new_endpoint(address)
         self.clients = {
-            group.name: Client(_client_config(config, group, lacs), rng) for group in config.radius
+            group.name: Client(client_config(config, group, lacs.has_secret), rng)
+            for group in config.radius
         }
         """By name of the RADIUS group, and behind GENERATION a number if the group has changed."""
         self.ppp_counters: Counter[str] = Counter()
@@ -85,16 +91,22 @@ class Lns:
                 boot=f"{rng.getrandbits(32):08X}",
                 wall=wall,
                 random=rng.random,
+                pools=Pools(config.pool),
             ),
         )
         self.accounting = self.manager.services.accounting
         self.incoming = IncomingCalls(self.manager.services, self.manager.chassis.routers, config)
         self._allow_incoming()
+        self.authorization = AuthorizationServer((), (), wall)
+        """Takes CoA and Disconnect requests of RADIUS."""
+        self._let_authorize(config)
         self.not_local = 0
         """L2TP datagrams for an address that is none of ours; dropped."""
 
     def start(self, now: float) -> None:
         """Installs the dial-out routes; from now on triggers are accepted."""
+        for text in warnings(self.config):
+            self.manager.services.timeline.add(SettingWarned(now, text))
         self.accounting.on(now)
         self.manager.start(now)
 
@@ -168,6 +180,7 @@ class Lns:
             self.config = config
             self.incoming.configure(config)
             self._allow_incoming()
+            self._let_authorize(config)
             self._settle(now)
         return found
 
@@ -179,7 +192,7 @@ class Lns:
         self._generation += 1
         # Its own key, hence its own sockets: answers to the old one's requests still find that.
         key = f"{group.name}{GENERATION}{self._generation}"
-        settings = _client_config(config, group, services.lacs)
+        settings = client_config(config, group, services.lacs.has_secret)
         first = 0 if old is None else old.last_number
         self.clients[key] = Client(settings, self._rng, last_number=first)
         services.radius[group.name] = RadiusGroup(group, self.clients[key])
@@ -188,6 +201,9 @@ class Lns:
         """Of a group that no virtual router names."""
         self._retire(name, now)
         del self.manager.services.radius[name]
+
+    def _let_authorize(self, config: config.Config) -> None:
+        self.authorization.configure(authorization_clients(config), nas_names(config))
 
     def _retire(self, name: str, now: float) -> Client | None:
         """The group's client takes no more requests."""
@@ -224,6 +240,13 @@ class Lns:
         if client is not None:
             client.receive_datagram(datagram, now)
             self._settle(now)
+
+    def receive_dynauth(
+        self, data: bytes, local: SocketAddress, peer: SocketAddress, now: float
+    ) -> None:
+        """A datagram for an address of `radius_settings.authorization_addresses`."""
+        self.authorization.receive_datagram(data, local, peer, now)
+        self._settle(now)
 
     def receive_ppp(self, nh: NextHop, frame: bytes, now: float) -> None:
         """A frame of a session that is no IP packet."""
@@ -266,6 +289,9 @@ class Lns:
         for group, client in self.clients.items():
             found += [(group, datagram) for datagram in client.datagrams_to_send()]
         return found
+
+    def dynauth_to_send(self) -> list[AuthorizationDatagram]:
+        return self.authorization.datagrams_to_send()
 
     def next_event(self) -> Event | None:
         """The timeline."""
@@ -324,6 +350,17 @@ class Lns:
 
     def _settle(self, now: float) -> None:
         """Hands events to the manager until there are none: an event may cause others."""
+        while (request := self.authorization.next_event()) is not None:
+            cause = carry_out(request, self.accounting, now)
+            self.manager.services.timeline.add(
+                AuthorizationAsked(
+                    now,
+                    request.group,
+                    "disconnect" if request.changes is None else "change",
+                    "done" if cause is None else cause.name.lower().replace("_", " "),
+                )
+            )
+            self.authorization.answer(request.number, cause, now)
         busy = True
         while busy:
             busy = False
@@ -340,21 +377,3 @@ class Lns:
                     busy = True
         if self._retiring:
             self._drop_retired(now)
-
-
-def _client_config(config: config.Config, group: config.Radius, lacs: Lacs) -> ClientConfig:
-    address = next((r.local_address for r in config.virtual_router if r.radius == group.name), "")
-    return ClientConfig(
-        servers=tuple(
-            ServerConfig(s.address, s.port, s.secret, s.accounting_port) for s in group.servers
-        ),
-        retries=group.retries,
-        timeout=group.timeout,
-        dead_time=group.dead_time,
-        status_server=group.status_server,
-        accounting_queue=group.accounting_queue,
-        require_message_authenticator=group.require_message_authenticator,
-        nas_identifier=config.chassis.name,
-        nas_address=address,
-        known_secret=lacs.has_secret,
-    )

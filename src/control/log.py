@@ -57,6 +57,8 @@ LEVELS: Final[Mapping[type, Level]] = {
     events.LacStateChanged: Level.NOTICE,
     events.BudgetAlarm: Level.WARNING,
     events.BudgetStoreChanged: Level.ERROR,
+    events.SettingWarned: Level.WARNING,
+    events.AuthorizationAsked: Level.NOTICE,
 }
 """What is not here is INFO."""
 _PRIVATE: Final = frozenset({"number", "called_number", "calling_number", "user", "username"})

@@ -43,6 +43,8 @@ def apply(lns: Lns, config: Config, found: Difference, now: float) -> None:
         manager.set_chassis(config.chassis, now)
     if _has(found, "budget"):
         manager.set_budget(config.budget, now)
+    if _has(found, "pool"):
+        manager.services.pools.configure(config.pool)
     if _has(found, "lac"):
         manager.set_lacs(config.lac)
     for kind in _COMES:

@@ -86,6 +86,10 @@ def _of_the_router(event: events.RouterFact) -> tuple[str, str]:
         case events.BudgetAlarm():
             used = f"{event.used} of {event.limit} {event.what} of the day"
             return "budget", f"{event.scope}: {event.share} %, {used}"
+        case events.SettingWarned():
+            return "WARNING", event.text
+        case events.AuthorizationAsked():
+            return "RADIUS", f"{event.group} asks to {event.what} a call: {event.result}"
         case events.BudgetStoreChanged():
             what = "is written again" if event.works else "cannot be written, no call is placed"
             return "budget", f"the store {what}{_tail(event.why)}"

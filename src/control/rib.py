@@ -1,7 +1,7 @@
 """RIB: the routes that are wanted and who owns each; the FIB only learns the best of every prefix.
 
 One pytricia tree a table and address family. Equal prefixes: the lowest administrative distance
-is active, among equal distances the newest; the others stay as backup (specification 1.11).
+is active, then the lowest metric, then the newest; the others stay as backup (specification 1.11).
 Nothing here touches a data plane: every change says what the FIB has to do.
 """
 
@@ -47,6 +47,8 @@ class Route:
     owner: str
     nh: int
     distance: int
+    metric: int
+    """Of equal distances: of Framed-Route; the lower is better."""
     sequence: int
     """Grows with every route added: newer is larger."""
 
@@ -77,7 +79,9 @@ class Rib:
         """Number of prefixes, each counted once."""
         return len(self._ipv4) + len(self._ipv6)
 
-    def add(self, owner: str, prefix: str, nh: int, distance: int) -> Change | None:
+    def add(
+        self, owner: str, prefix: str, nh: int, distance: int, metric: int = 0
+    ) -> Change | None:
         """Adds an owner's route, or renews it if it has one of this prefix.
 
         Returns what the FIB has to do, None if another route stays active. Raises
@@ -87,10 +91,14 @@ class Rib:
         routes = self._exact(prefix)
         before = routes[0] if routes else None
         self._sequence += 1
-        new = Route(prefix, owner, nh, distance, self._sequence)
+        new = Route(prefix, owner, nh, distance, metric, self._sequence)
         kept = [route for route in routes if route.owner != owner]
         # Newest first among equals: it goes before the first that is not better.
-        at = next((i for i, route in enumerate(kept) if route.distance >= distance), len(kept))
+        rank = (distance, metric)
+        at = next(
+            (i for i, route in enumerate(kept) if (route.distance, route.metric) >= rank),
+            len(kept),
+        )
         kept.insert(at, new)
         self._tree(prefix)[prefix] = tuple(kept)
         self._owners.setdefault(owner, {})[prefix] = None

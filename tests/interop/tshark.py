@@ -94,11 +94,18 @@ class Frame:
 
 
 def frames(
-    path: Path, *, two_passes: bool = False, preferences: dict[str, str] | None = None
+    path: Path,
+    *,
+    two_passes: bool = False,
+    preferences: dict[str, str] | None = None,
+    decode_as: tuple[str, ...] = (),
 ) -> Iterator[Frame]:
-    """All frames of a capture. Each is valid until the next is asked for."""
+    """All frames of a capture. Each is valid until the next is asked for. `decode_as`: what is
+    behind ports that say nothing, as `udp.port==1645,radius`."""
     command = [program(), "-n", "-r", str(path), "-T", "pdml"]
     command += ["-2"] if two_passes else []
+    for rule in decode_as:
+        command += ["-d", rule]
     for name, value in (PREFERENCES | (preferences or {})).items():
         command += ["-o", f"{name}:{value}"]
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as profile:

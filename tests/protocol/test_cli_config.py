@@ -46,7 +46,25 @@ def test_a_good_configuration_is_told_so(capsys):
     result = dialout(capsys, "check", "--config", DEMO)
     told = f"{DEMO}: ok: 1 virtual routers, 1 targets, 0 LACs, 1 RADIUS groups\n"
     assert (result.code, result.out, result.err) == (0, told, "")
-    assert dialout(capsys, "check", "--config", DEMO, "--json").json == {"ok": True, "errors": []}
+    assert dialout(capsys, "check", "--config", DEMO, "--json").json == {
+        "ok": True,
+        "errors": [],
+        "warnings": [],
+    }
+
+
+def test_dangerous_settings_are_told_loudly(capsys, tmp_path):
+    path = tmp_path / "config.toml"
+    text = DEMO.read_text().replace(
+        "[[radius]]\n", "[[radius]]\nrequire_message_authenticator = false\n"
+    )
+    path.write_text(text)
+    result = dialout(capsys, "check", "--config", path)
+    assert result.code == 0
+    assert result.err.startswith('WARNING: radius "')
+    assert "CVE-2024-3596" in result.err
+    told = dialout(capsys, "check", "--config", path, "--json").json
+    assert len(told["warnings"]) == 1
 
 
 def test_all_errors_are_told_at_once_with_file_line_key_value_and_what_is_allowed(capsys, path):

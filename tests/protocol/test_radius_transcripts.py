@@ -100,7 +100,11 @@ def test_freeradius_dial_out_user_is_understood_whole():
     assert (grant.number, grant.ppp_username, grant.ppp_password) == ("5551234", "lns", b"lnspw")
     assert grant.answer_protocols == ("chap",)
     assert (grant.minimum_bps, grant.maximum_bps, grant.bearer_type) == (64000, 128000, 2)
-    assert (grant.unusable, grant.ignored) == ((), ())
+    assert grant.unusable == ()
+    assert grant.ignored == (
+        "ERX-Virtual-Router-Name: calls stay in the virtual router of their target",
+        "ERX-Tunnel-Virtual-Router: tunnels leave from the virtual router of the target",
+    )
 
 
 def test_same_user_as_a_session_gets_address_and_route():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from control.dataplane import Dataplane, NextHop
 from control.deadlines import Deadlines
@@ -27,6 +27,20 @@ LEAST_INTERIM = 60
 _JITTER = 0.1
 
 
+class Governor(Protocol):
+    """What RADIUS may do to a call in service."""
+
+    @property
+    def network_open(self) -> bool:
+        """Its access routes are in the FIB."""
+
+    def disconnect(self, now: float) -> None:
+        """Ends the call, as an administrator would."""
+
+    def limits_changed(self, now: float) -> None:
+        """Its limits have other deadlines now."""
+
+
 @dataclass(slots=True, eq=False)
 class AccountedSession:
     """A call in service."""
@@ -41,8 +55,8 @@ class AccountedSession:
     """Acct-Interim-Interval of the Access-Accept."""
     limits: Limits | None = field(default=None, repr=False)
     """What a CoA-Request may change; None: nothing."""
-    disconnect: Callable[[float], None] | None = field(default=None, repr=False)
-    """Ends the call, as an administrator would; None: it cannot be ended."""
+    governor: Governor | None = field(default=None, repr=False)
+    """None: RADIUS cannot end or change it."""
     started: float = 0.0
 
     @property

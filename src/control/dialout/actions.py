@@ -62,6 +62,30 @@ def _count(counter: SessionCounter, session: Session, now: float) -> None:
     session.counters.add(counter)
 
 
+class _Governor:
+    """By which RADIUS ends and changes a dial-out session's call (accounting.Governor)."""
+
+    __slots__ = ("_session", "_step", "_timers")
+
+    def __init__(self, session: Session, timers: Deadlines[TimerKey], step: Step) -> None:
+        self._session = session
+        self._timers = timers
+        self._step = step
+
+    @property
+    def network_open(self) -> bool:
+        attempt = self._session.attempt
+        return attempt is not None and attempt.network_open
+
+    def disconnect(self, now: float) -> None:
+        self._step(self._session, SessionEvent.RESET, now, "disconnected by RADIUS")
+
+    def limits_changed(self, now: float) -> None:
+        attempt = self._session.attempt
+        if attempt is not None:
+            self._timers.set((self._session.number, TimerKind.ATTEMPT), attempt.get_timer())
+
+
 class Actions:
     """`step` hands a session an event that follows from an action."""
 
@@ -265,7 +289,7 @@ class Actions:
             self._services,
             session,
             grant,
-            lambda when: self._step(session, SessionEvent.RESET, when, "disconnected by RADIUS"),
+            _Governor(session, self._timers, self._step),
         )
         session.attempt.start(now)
 

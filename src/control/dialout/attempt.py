@@ -6,13 +6,13 @@ part is link_phase.py; which session state follows from an outcome is the manage
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from control.dataplane import NextHop
 from control.deadlines import earliest
 from control.dialout import failure as failures
+from control.dialout.accounting import Governor
 from control.dialout.events import CallAnswered, CallFailed
 from control.dialout.failure import LastFailure, Verdict
 from control.dialout.in_service import CallFacts, InService
@@ -56,8 +56,8 @@ class Attempt:
     __slots__ = (
         "_call",
         "_candidates",
-        "_disconnect",
         "_ended_by",
+        "_governor",
         "_grant",
         "_in_service",
         "_last_failure",
@@ -75,11 +75,11 @@ class Attempt:
         services: Services,
         session: Session,
         grant: DialoutGrant,
-        disconnect: Callable[[float], None] | None = None,
+        governor: Governor | None = None,
     ) -> None:
-        """`disconnect` resets the session: what a Disconnect-Request of RADIUS does."""
+        """`governor`: by which RADIUS may end and change the call."""
         self._services = services
-        self._disconnect = disconnect
+        self._governor = governor
         self._session = session
         self._grant = grant
         self._candidates: list[TunnelCandidate] = []
@@ -157,7 +157,16 @@ class Attempt:
             )
         )
         try:
-            self._phase = LinkPhase(services, session, self._own_name(), event, now, call.early)
+            self._phase = LinkPhase(
+                services,
+                session,
+                self._own_name(),
+                event,
+                now,
+                call.early,
+                tos=self._grant.tunnel_tos,
+                called_number=self._grant.number,
+            )
             call.early = None
         except DialoutError as error:
             self._end(Outcome.PPP_FAILED, LastFailure(now, "resources", str(error), call.lac))
@@ -322,7 +331,7 @@ class Attempt:
             called_number=self._grant.number,
             multi_session_id=f"{services.boot}-{session.number:X}",
         )
-        self._service = InService(services, session, phase, facts, self._disconnect, now)
+        self._service = InService(services, session, phase, facts, self._governor, now)
 
     def _leave_service(self, cause: TerminateCause, now: float) -> None:
         if self._service is not None:

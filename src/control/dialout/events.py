@@ -241,6 +241,26 @@ class BudgetStoreChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingWarned:
+    """The configuration allows something dangerous: told at each start."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationAsked:
+    """A genuine CoA or Disconnect request of RADIUS (RFC 5176)."""
+
+    time: float
+    group: str
+    what: str
+    """`change` or `disconnect`."""
+    result: str
+    """`done`, or the Error-Cause."""
+
+
+@dataclass(frozen=True, slots=True)
 class LacStateChanged:
     """A LAC went in or out of lockout (lac_state.py), or an administrator drains it."""
 
@@ -257,6 +277,8 @@ RouterFact = (
     | FreezeChanged
     | BudgetAlarm
     | BudgetStoreChanged
+    | SettingWarned
+    | AuthorizationAsked
     | LacStateChanged
 )
 """What concerns more than one call."""

@@ -3,10 +3,9 @@ the end of the call (specification 1.14)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from control.dialout.accounting import AccountedSession
+from control.dialout.accounting import AccountedSession, Governor
 from control.dialout.limits import Limits
 from control.dialout.link_owner import LinkOwner
 from control.dialout.link_phase import LinkPhase
@@ -41,10 +40,10 @@ class InService:
         owner: LinkOwner,
         phase: LinkPhase,
         call: CallFacts,
-        disconnect: Callable[[float], None] | None,
+        governor: Governor | None,
         now: float,
     ) -> None:
-        """`disconnect` ends the call as an administrator would."""
+        """`governor`: for CoA and Disconnect requests; None: there are none for this call."""
         grant = phase.grant
         self._services = services
         self._limits = Limits(owner.profile, grant, phase, services.dataplane, now)
@@ -56,7 +55,7 @@ class InService:
             sources=(router.local_address, ""),
             interim=grant.acct_interim_interval if grant is not None else None,
             limits=self._limits,
-            disconnect=disconnect,
+            governor=governor,
         )
         services.accounting.start(self._session, now)
 

@@ -8,7 +8,7 @@ negotiated in our place (proxy AVPs of ICCN) is not used: LCP and authentication
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 
 from control import config
@@ -100,6 +100,31 @@ class IncomingSession:
 
     def fact(self, now: float) -> tuple[float, str, str, str]:
         return now, self.router.config.name, "", self.owner
+
+
+class _Governor:
+    """By which RADIUS ends and changes an incoming call (accounting.Governor)."""
+
+    __slots__ = ("_end", "_follow", "_session")
+
+    def __init__(self, session: IncomingSession, end: _Done, follow: _Done) -> None:
+        self._session = session
+        self._end = end
+        self._follow = follow
+
+    @property
+    def network_open(self) -> bool:
+        phase = self._session.phase
+        return phase is not None and phase.network_open
+
+    def disconnect(self, now: float) -> None:
+        self._end(self._session, now)
+
+    def limits_changed(self, now: float) -> None:
+        self._follow(self._session, now)
+
+
+_Done = Callable[[IncomingSession, float], None]
 
 
 class IncomingCalls:
@@ -292,9 +317,8 @@ class IncomingCalls:
             calling_number=session.request.calling_number,
         )
         self.counters.established += 1
-        session.service = InService(
-            self._services, session, phase, facts, lambda when: self._by_people(session, when), now
-        )
+        governor = _Governor(session, self._by_people, self._follow)
+        session.service = InService(self._services, session, phase, facts, governor, now)
         self._enter(session, "inService", now, "the access routes are in service")
 
     def _by_people(self, session: IncomingSession, now: float) -> None:

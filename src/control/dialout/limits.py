@@ -4,24 +4,12 @@ specification 1.14), at first as the Access-Accept or the profile says, then as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from control.config import Profile
 from control.dataplane import Dataplane, NextHop
+from control.radius.dynauth import Changes
 from control.radius.events import SessionGrant
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a CoA-Request changes (RFC 5176 3.2); None: stays."""
-
-    session_timeout: int | None = None
-    """Seconds from now on; 0: none."""
-    idle_timeout: int | None = None
-    """Seconds; 0: none."""
-    filter_id: str | None = None
-    interim_interval: int | None = None
 
 
 class FilteredLink(Protocol):

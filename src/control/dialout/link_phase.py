@@ -17,9 +17,10 @@ from control.dialout.early_session import EarlySession, largest_inner_packet
 from control.dialout.events import LinkProgress, RadiusAsked
 from control.dialout.link_owner import LinkOwner, OwnName
 from control.dialout.link_routes import LinkRoutes, family_of
+from control.dialout.pools import Lease
 from control.dialout.router_advertisement import RouterAdvertisement, is_solicitation
 from control.dialout.services import Services
-from control.errors import DialoutError
+from control.errors import DialoutError, ResourceError
 from control.l2tp.events import CallConnected
 from control.ppp import events as ppp
 from control.ppp.config import LinkConfig
@@ -54,7 +55,9 @@ class LinkPhase:
         "_accm",
         "_advertisement",
         "_call",
+        "_called_number",
         "_family",
+        "_leases",
         "_link",
         "_outcomes",
         "_owner",
@@ -76,9 +79,14 @@ class LinkPhase:
         call: CallConnected,
         now: float,
         early: EarlySession | None = None,
+        *,
+        tos: int | None = None,
+        called_number: str = "",
     ) -> None:
-        """`early`: the call's session, if it is in the data plane already."""
+        """`early`: the call's session, if it is in the data plane already; `tos`: of the outer
+        packets, None: as the inner one's; `called_number`: what was dialed, for RADIUS to know."""
         self._services = services
+        self._called_number = called_number
         self._owner = owner
         self._family = family_of(owner.destination)
         self._call = call
@@ -87,6 +95,7 @@ class LinkPhase:
         self.grant: SessionGrant | None = None
         """What RADIUS said of the peer; None until it did."""
         self._accm = DEFAULT_ACCM
+        self._leases: tuple[Lease, ...] = ()
         self.user_name = ""
         """As the peer has proved; empty: it has not."""
         self.peer_address = ""
@@ -97,6 +106,8 @@ class LinkPhase:
         self._spec, self.nh = early.spec, early.nh
         self._routes = LinkRoutes(services, owner, self.nh, (call.peer[0], call.local[0]))
         self._advertisement: RouterAdvertisement | None = None
+        if tos is not None:
+            self._respecify(replace(self._spec, tos=tos), now)
         self._link.open(now)
         self._pump(now)
         for frame in frames:
@@ -134,6 +145,11 @@ class LinkPhase:
             message = grant.mschap_success[1:].decode("ascii", "replace")
         if not asked.again:
             # What a session gets is decided once; later RADIUS changes it by a CoA-Request.
+            try:
+                grant, self._leases = self._services.pools.fill(grant)
+            except ResourceError as error:
+                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+                return
             self.grant = grant
         self._link.authentication_result(
             asked.request,
@@ -185,6 +201,8 @@ class LinkPhase:
         self._advertisement = None
         self._routes.withdraw(now, 4, 6, delete_adjacency=True)
         self._services.adjacencies.remove(self.nh)
+        self._services.pools.give_back(self._leases)
+        self._leases = ()
 
     def _link_config(self, own: OwnName) -> LinkConfig:
         profile = self._owner.profile
@@ -294,6 +312,7 @@ class LinkPhase:
             chap_identifier=event.chap_identifier,
             chap_challenge=event.chap_challenge,
             chap_response=event.chap_response,
+            called_station_id=self._called_number,
             sources=(owner.router.config.local_address, ""),
         )
         number = services.radius[group].client.request_session(request, now)
@@ -336,9 +355,10 @@ class LinkPhase:
                 mtu = min(self._spec.mtu, grant.framed_mtu)
                 self._respecify(replace(self._spec, mtu=mtu), now)
             classifier = grant.filter_id if grant is not None else ""
-            self._routes.install(
-                family, prefixes(), classifier or self._owner.profile.classifier, now
-            )
+            classifier = classifier or self._owner.profile.classifier
+            routes = (*grant.framed_routes, *grant.framed_ipv6_routes) if grant is not None else ()
+            metrics = {route.prefix: route.metric for route in routes}
+            self._routes.install(family, prefixes(), classifier, now, metrics)
         except DialoutError as error:
             if not wanted:
                 self._progress(now, f"ipv{family} not routed", str(error))

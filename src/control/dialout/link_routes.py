@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from control.dataplane import NextHop
 from control.dialout import access_route
@@ -32,14 +33,25 @@ class LinkRoutes:
         self.open: tuple[int, ...] = ()
         """Families whose routes are in the FIB."""
 
-    def install(self, family: int, prefixes: Sequence[str], classifier: str, now: float) -> None:
+    def install(
+        self,
+        family: int,
+        prefixes: Sequence[str],
+        classifier: str,
+        now: float,
+        metrics: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Routes of one family, hold and check in one transaction. Raises RouteDoesNotFit or
-        another DialoutError; then the session has no route of this family."""
+        another DialoutError; then the session has no route of this family. `metrics`: those of
+        Framed-Routes, by prefix; others have none, which is the best."""
         owner = self._owner
         rib = owner.router.rib
         self.withdraw(now, family)
         try:
-            found = [rib.add(owner.owner, prefix, self._nh, ACCESS_DISTANCE) for prefix in prefixes]
+            found = [
+                rib.add(owner.owner, prefix, self._nh, ACCESS_DISTANCE, metrics.get(prefix, 0))
+                for prefix in prefixes
+            ]
             self._commit(family, [change for change in found if change is not None], classifier)
         except DialoutError:
             for prefix in prefixes:

@@ -18,6 +18,7 @@ from control.dialout.call_record import CallRecords
 from control.dialout.events import Event
 from control.dialout.lacs import Lacs
 from control.dialout.link_owner import LinkOwner, Owner
+from control.dialout.pools import Pools
 from control.dialout.session import Session
 from control.l2tp import events as l2tp
 from control.l2tp.avp_value import DisconnectCause
@@ -177,6 +178,7 @@ class Services:
     adjacencies: Directory[NextHop, LinkOwner] = field(default_factory=Directory)
     attempts: int = 0
     """Attempts so far, incoming calls among them."""
+    pools: Pools = field(default_factory=lambda: Pools(()))
     accounting: Accounting = field(init=False)
 
     def __post_init__(self) -> None:

@@ -68,8 +68,6 @@ class AccountingQueue:
             self.counters,
             signed.ACCOUNTING_RESPONSE,
             about_us,
-            # RFC 2869 5.14 has none in Accounting-Responses; a digest proves them.
-            require_signature=False,
         )
         self._exchanges = Exchanges(self._servers, policy, rng, self.counters, _open)
         self._waiting: dict[tuple[str, Status], _Record] = {}

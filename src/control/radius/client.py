@@ -101,7 +101,6 @@ class Client:
             self.counters,
             codec.ACCESS_ACCEPT,
             about_us,
-            require_signature=config.require_message_authenticator,
         )
         self._exchanges = Exchanges(self._servers, config.policy, rng, self.counters, self._open)
         self.accounting = AccountingQueue(

@@ -145,6 +145,11 @@ def encode_reply(packet: Packet) -> bytes:
         raise LocalProtocolError("the reply does not fit into a packet") from None
 
 
+def is_known(key: Key) -> bool:
+    """Whether the dictionary has this attribute."""
+    return key in _definitions()
+
+
 def packet_key(definition: Any) -> Key:
     """The key of an attribute in a packet: its code, with the vendor's before it."""
     if definition.vendor:

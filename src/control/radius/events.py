@@ -64,6 +64,8 @@ class DialoutGrant:
     maximum_bps: int | None = None
     bearer_type: int | None = None
     """AVP 18 bits (1 digital, 2 analog); None: not given."""
+    tunnel_tos: int | None = None
+    """TOS octet of the outer packets (26-32); None: as the inner packet's."""
     unusable: tuple[str, ...] = ()
     """One sentence for each tag that could not be used."""
     ignored: tuple[str, ...] = ()

@@ -22,6 +22,8 @@ from control.fastpath_filters import Filters
 from control.l2tp.events import Datagram
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
+from control.radius_settings import authorization_addresses
+from control.runtime.authorization_sockets import AuthorizationSockets
 from control.runtime.ports import OpenPort, local_addresses, open_ports
 from control.runtime.radius_sockets import RadiusSockets
 from control.sim.address import host_of
@@ -212,6 +214,10 @@ class Process:
         self.lns.handle_timer(self.now)
         self._settle()
 
+    def _receive_dynauth(self, data: bytes, local: tuple[str, int], peer: tuple[str, int]) -> None:
+        self.lns.receive_dynauth(data, local, peer, self.now)
+        self._settle()
+
     def _receive_radius(self, group: str, datagram: RadiusDatagram) -> None:
         self.lns.receive_radius(group, datagram, self.now)
         self._settle()
@@ -249,6 +255,8 @@ class Process:
         if len(self.lns.clients) != self._clients:
             self._clients = len(self.lns.clients)
             self.radius.keep(self.lns.clients)
+        for answer in self.lns.dynauth_to_send():
+            self.authorization.send(answer)
         while (event := self.lns.next_event()) is not None:
             self._on_event(event)
         self._arm(self.now)
@@ -308,6 +316,9 @@ class Process:
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
         self.radius = RadiusSockets(self.loop, self._receive_radius)
+        self.authorization = AuthorizationSockets(
+            self.loop, authorization_addresses(self.config), self._receive_dynauth
+        )
 
     def _connect(self, by_router: dict[str, int]) -> None:
         """Routes to the ports: networks of the home side, and our own addresses where tunnels
@@ -343,6 +354,8 @@ class Process:
         self._timer = self._more = None
         if hasattr(self, "radius"):
             self.radius.close()
+        if hasattr(self, "authorization"):
+            self.authorization.close()
         for port in self.ports:
             if port.descriptor is not None:
                 self.loop.remove_reader(port.descriptor)

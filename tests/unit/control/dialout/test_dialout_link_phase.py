@@ -295,3 +295,14 @@ def test_a_call_that_fails_after_ocrp_leaves_no_session_behind():
     assert not bench.plane.sessions
     assert len(bench.services.adjacencies) == 0
     assert session.attempt is None
+
+
+def test_link_carries_the_tos_of_radius_and_tells_radius_the_number_dialed():
+    bench = Bench()
+    bench.packet()
+    grant = radius.DialoutGrant((candidate(),), "4930", ppp_username="lns", tunnel_tos=184)
+    bench.answer(radius.DialoutGranted(1, grant))
+    bench.connected()
+    bench.network()
+    assert bench.plane.sessions[bench.nh()].tos == 184
+    assert bench.radius.session[0].called_station_id == "4930"

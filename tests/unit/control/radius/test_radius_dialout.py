@@ -291,3 +291,18 @@ def test_secrets_do_not_show_in_repr():
     secret = Attribute("ERX-PPP-Password", None, b"hunter22")
     shown = repr(grant(*tunnel(Tunnel_Password=b"hunter22"), NUMBER, secret))
     assert "hunter22" not in shown
+
+
+def test_tos_of_the_tunnel_is_taken_if_it_is_one():
+    assert grant(*tunnel(), NUMBER, Attribute("ERX-Tunnel-Tos", None, 184)).tunnel_tos == 184
+    result = grant(*tunnel(), NUMBER, Attribute("ERX-Tunnel-Tos", None, 256))
+    assert (result.tunnel_tos, result.ignored) == (
+        None,
+        ("ERX-Tunnel-Tos 256 is not within 0 to 255",),
+    )
+
+
+@pytest.mark.parametrize("name", ["ERX-DF-Bit", "ERX-L2TP-Resynch-Method", "ERX-Tunnel-Group"])
+def test_attribute_that_is_not_carried_out_is_named_with_the_reason(name):
+    (reason,) = grant(*tunnel(), NUMBER, Attribute(name, None, 1)).ignored
+    assert reason.startswith(f"{name}: ")

@@ -64,7 +64,7 @@ def test_probe_is_signed_and_names_us():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"secret": b"wrong"}, {"key": b"wrong"}, {"signed": False}, {"code": 3}, {"code": 5}],
+    [{"secret": b"wrong"}, {"key": b"wrong"}, {"code": 3}, {"code": 5}],
 )
 def test_forged_answer_to_a_probe_revives_nobody(wrong):
     c = dead_first()
@@ -74,6 +74,15 @@ def test_forged_answer_to_a_probe_revives_nobody(wrong):
         now += PROBE_INTERVAL
     assert ask(c, now).server[0] == SECOND.address
     assert c.counters.revived == 0
+
+
+def test_answer_to_a_probe_need_not_be_signed():
+    c = dead_first()
+    now = 16.0
+    for _ in range(ANSWERS_TO_ALIVE):
+        c.receive_datagram(reply(probe(c, now), signed=False), now)
+        now += 2.0
+    assert ask(c, now).server[0] == FIRST.address
 
 
 def test_one_unanswered_probe_begins_the_count_anew():
