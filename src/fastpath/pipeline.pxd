@@ -1,6 +1,7 @@
 # The pipeline: takes bursts from ports, classifies, and hands each packet to the handler of its
 # verdict.
 
+from fastpath.adjacency cimport adjacency_t
 from fastpath.packet cimport packet_t
 from fastpath.types cimport BURST_MAX
 from fastpath.unwrap cimport Unwrap
@@ -26,4 +27,5 @@ cdef class Pipeline(Unwrap):
     cdef uint32_t _parse(self, packet_t* p) noexcept nogil
     cdef void _judge(self, packet_t* burst, int n) noexcept nogil
     cdef int _carry_out(self, packet_t* burst, int n, tally_t* tally) noexcept nogil
+    cdef void _leave6(self, packet_t* p, const adjacency_t* a, tally_t* tally) noexcept nogil
     cdef void _handle(self, packet_t* p) noexcept nogil
