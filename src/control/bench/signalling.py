@@ -28,6 +28,7 @@ from control.config import Config, Port
 from control.dialout.events import Event, SessionStateChanged, TriggersFlushed
 from control.dialout.session_table import SessionState
 from control.errors import DialoutError
+from control.runtime.collector import calm
 from control.runtime.process import Process
 from control.sim.host import udp_packet
 
@@ -132,10 +133,9 @@ def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> M
     async def measure(config: Config) -> Measured:
         one = Load(config)
         await one.process.start()
+        calm()
         try:
             await one.run(max(rate / 10, 10.0), BEFORE)
-            gc.collect()
-            gc.freeze()
             return await one.run(rate, seconds)
         finally:
             await one.process.stop(grace=1.0)
@@ -156,6 +156,7 @@ def idle(processors: Sequence[int], calls: int) -> Measured:
     async def measure(config: Config) -> Measured:
         one = Load(config)
         await one.process.start()
+        calm()
         try:
             await one.run(10.0, BEFORE)
             return await one.one_by_one(calls)
@@ -188,12 +189,12 @@ def standing(
     async def measure(config: Config) -> Standing:
         one = Load(config)
         await one.process.start()
+        calm()
         try:
             await one.run(max(rate / 10, 10.0), BEFORE)
             before = _resident()
             found = await one.run(rate, sessions / rate)
             gc.collect()
-            gc.freeze()
             result = Standing(found.up, (_resident() - before) / max(found.up, 1))
             result.set_up = found.seconds
             cpu, started = process_time(), monotonic()

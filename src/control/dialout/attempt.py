@@ -214,10 +214,8 @@ class Attempt:
 
     def handle_timer(self, now: float) -> None:
         if self._phase is not None:
-            due = self._phase.get_timer()
-            if due is not None and due <= now:
-                self._phase.handle_timer(now)
-                self._follow(now)
+            self._phase.handle_timer(now)
+            self._follow(now)
         if self._retry is not None and self._retry <= now:
             self._try_next(now)
         limit = self._service.handle_timer(now) if self._service is not None else ""

@@ -16,6 +16,7 @@ from control.dialout.events import Event
 from control.errors import DialoutError
 from control.exit_codes import OK
 from control.log import Level, Log
+from control.runtime.collector import calm
 from control.runtime.lines import Lines
 from control.runtime.process import Process
 from control.runtime.state import StateDirectory
@@ -62,6 +63,7 @@ class _Run:
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         process = self._process
         await process.start()
+        calm()
         self._note(Level.NOTICE, "started", self._started())
         if self._store is None:
             self._note(Level.WARNING, "state", NO_STATE)
