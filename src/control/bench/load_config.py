@@ -118,7 +118,7 @@ class LoadRadius(SimRadiusServer):
             self._called[session] = address
             user = self._grants[self._turn % len(self._grants)]
             self._turn += 1
-        address = address or self._called.pop(session, "")
+        address = address or self._called.get(session, "")
         return super()._accept(request, user, address, proof)
 
 
