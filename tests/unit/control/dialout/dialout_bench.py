@@ -118,6 +118,7 @@ class FakeLink:
     config: object
     events: list[ppp.Event] = field(default_factory=list)
     results: list[tuple[int, bool, str]] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
     timer: float | None = None
     opened: bool = False
     closed: bool = False
