@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS used (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS running (call INTEGER PRIMARY KEY, target TEXT, since REAL);
 CREATE TABLE IF NOT EXISTS alive (one INTEGER PRIMARY KEY CHECK (one = 1), wall REAL);
+CREATE TABLE IF NOT EXISTS frozen (scope TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, {", ".join(_COLUMNS)});
 """
 _USE: Final = """
@@ -81,9 +82,18 @@ class SqliteBudgetStore:
                 rows = self._file.execute(
                     "SELECT target, calls, seconds FROM used WHERE day = ?", (day,)
                 ).fetchall()
+                frozen = self._file.execute("SELECT scope FROM frozen").fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}") from None
-        return Saved(day, {target: (calls, seconds) for target, calls, seconds in rows})
+        used = {target: (calls, seconds) for target, calls, seconds in rows}
+        return Saved(day, used, frozenset(scope for (scope,) in frozen))
+
+    def freeze(self, scope: str, on: bool) -> None:
+        statement = "INSERT OR IGNORE INTO frozen VALUES (?)"
+        try:
+            self._file.execute(statement if on else "DELETE FROM frozen WHERE scope = ?", (scope,))
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from None
 
     def charge(self, day: int, target: str) -> None:
         try:

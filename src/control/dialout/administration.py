@@ -14,6 +14,7 @@ from dataclasses import replace
 from control import config
 from control.deadlines import Deadlines
 from control.dialout.actions import TimerKey, TimerKind
+from control.dialout.budget import ALL
 from control.dialout.chassis import Chassis
 from control.dialout.events import FreezeChanged
 from control.dialout.levels import ChassisEvent, VirtualRouterState
@@ -82,8 +83,9 @@ class Administration:
         """Stops new calls of everything, of a virtual router, or of one target; or allows them.
 
         Calls that are placed or in service stay, unless `hangup`. Returns how many were closed.
+        With a store it outlives the process.
         """
-        scope = "chassis"
+        scope = ALL
         if prefix:
             target = self._target(virtual_router, prefix)
             target.frozen, scope = on, target.name
@@ -93,9 +95,9 @@ class Administration:
             router.frozen, scope = on, virtual_router
             concerned = (s for t in router.targets.values() for s in t.sessions.values())
         else:
-            self.services.budget.frozen = on
             concerned = self.sessions.values()
-        self.services.timeline.add(FreezeChanged(now, scope, on))
+        self.services.budget.freeze(scope, on, now)
+        self.services.timeline.add(FreezeChanged(now, scope or "chassis", on))
         called = [s for s in concerned if s.attempt is not None] if on and hangup else []
         return self._to_each(called, E.RESET, now)
 

@@ -44,15 +44,21 @@ class Saved:
     """Days since 1970."""
     used: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Calls and seconds by target; `ALL` has the sum."""
+    frozen: frozenset[str] = frozenset()
+    """Scopes that were frozen: `ALL`, virtual routers, targets."""
 
 
 class BudgetStore(Protocol):
-    """control.budget_store writes a file. Only `charge` and `load` raise StoreError; what the
+    """control.budget_store writes a file. `charge`, `freeze` and `load` raise StoreError; what the
     others are told may be written later, with the next charge or heartbeat at the latest."""
 
     def load(self, wall: float) -> Saved: ...
     def charge(self, day: int, target: str) -> None:
         """One call of a target. Written down when this returns."""
+        ...
+
+    def freeze(self, scope: str, on: bool) -> None:
+        """Written down when this returns: a restart must not thaw what somebody froze."""
         ...
 
     def connected(self, meter: int, target: str, wall: float) -> None:
@@ -107,8 +113,7 @@ class Budget:
         self._store_works = True
         self.tell: Callable[[BudgetAlarm | BudgetStoreChanged], None] = _nobody
         """Who wants to know: the timeline."""
-        self.frozen = False
-        """No call at all is placed while this is set."""
+        self._frozen: set[str] = set()
         if store is not None:
             self._restore(store.load(wall()))
 
@@ -118,13 +123,27 @@ class Budget:
         self._rates.configure(config, now)
         self._numbers = NumberRules(config)
 
+    def freeze(self, scope: str, on: bool, now: float) -> None:
+        """No call of a scope is placed while it is frozen: `ALL`, the name of a virtual router or
+        of a target. Only the first is looked at here; the others are remembered for their owners.
+        """
+        (self._frozen.add if on else self._frozen.discard)(scope)
+        if self._store is not None:
+            try:
+                self._store.freeze(scope, on)
+            except StoreError as error:
+                self._store_changed(False, now, str(error))
+
+    def is_frozen(self, scope: str = ALL) -> bool:
+        return scope in self._frozen
+
     # May a call be placed?
 
     def refusal(self, target: str, number: str, now: float) -> str:
         """Why `number` may not be called for `target` now; empty if it may."""
         self._today(now)
         config, usage = self._config, self._targets.get(target, Usage())
-        if self.frozen:
+        if self._frozen and self.is_frozen():
             return "dialling is frozen"
         if not self._store_works:
             return "what is used of the budget cannot be saved"
@@ -242,7 +261,7 @@ class Budget:
     def as_dict(self, now: float) -> dict[str, float | bool]:
         self._today(now)
         return {
-            "frozen": self.frozen,
+            "frozen": self.is_frozen(),
             "calls_today": self._total.calls,
             "minutes_today": round(self._total.used(now) / 60, 3),
             "saved": self._store is not None and self._store_works,
@@ -284,6 +303,7 @@ class Budget:
     def _restore(self, saved: Saved) -> None:
         """A day that is later than the wall clock's stays until it has come: the clock was set
         back."""
+        self._frozen.update(saved.frozen)
         if saved.day < self._day:
             return
         self._day = saved.day

@@ -92,6 +92,7 @@ class Targets:
                 f"there is a virtual router {router.name!r} or one with table {router.table}"
             )
         made = VirtualRouter(router, Counters(self._chassis.counters), Rib(router.table))
+        made.frozen = self._services.budget.is_frozen(router.name)
         self._chassis.routers[router.name] = made
         self._chassis.routers_created += 1
         self._by_table[router.table] = made
@@ -163,6 +164,7 @@ class Targets:
         self._number += 1
         counters = Counters(router.counters)
         made = Target(self._number, target, prefix, profile, router, counters)
+        made.frozen = self._services.budget.is_frozen(made.name)
         self._chassis.add_target(made)
         return made
 

@@ -89,7 +89,7 @@ def reach(net: Network, state: S, event: str) -> None:
         net.packet(OTHER, "other")
     if event == "grant-reachable":
         # The first Access-Request for SITE is lost: its answer comes when OTHER is in service.
-        net.run(3.0)
+        net.run(0.1)
         net.loss = 1.0
         net.packet(SITE, "first")
         net.loss = 0.0
@@ -130,7 +130,7 @@ def happen(net: Network, state: S, event: str) -> None:
                 net.packet(OTHER, "other")
             net.packet(SITE, "next")
         case "grant-no-budget":
-            net.lns.budget.frozen = True
+            net.lns.freeze(True, net.now)
             net.run(0.2)
         case "aaa-timeout":
             net.loss = 1.0

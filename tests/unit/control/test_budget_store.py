@@ -227,3 +227,16 @@ def test_kill_9_at_random_points_never_gives_a_call_back(tmp_path):
         assert sum(budget.used(f"t{n}", 0.0)[0] for n in range(7)) == used
         store._file.close()
     assert placed > 100
+
+
+def test_what_is_frozen_is_frozen_after_a_restart_until_somebody_thaws_it(tmp_path):
+    _, budget = opened(tmp_path / "b")
+    budget.freeze(ALL, True, 0.0)
+    budget.freeze("home", True, 0.0)
+    _, again = opened(tmp_path / "b", wall=NOON - 5 * DAY)
+    assert again.is_frozen()
+    assert again.is_frozen("home")
+    assert again.refusal("home 10.1.0.0/16", "49301234", 0.0) == "dialling is frozen"
+    again.freeze(ALL, False, 0.0)
+    _, third = opened(tmp_path / "b")
+    assert (third.is_frozen(), third.is_frozen("home")) == (False, True)

@@ -197,7 +197,13 @@ def configuration(
 
 
 class Bench:
-    def __init__(self, config: Config | None = None, *, start: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        start: bool = True,
+        store: budget.BudgetStore | None = None,
+    ) -> None:
         self.config = config or configuration()
         self.now = 1000.0
         self.wall = 1_700_000_000.0
@@ -211,7 +217,7 @@ class Bench:
             endpoints={LOCAL: self.endpoint},
             radius={g.name: RadiusGroup(g, self.radius) for g in self.config.radius},
             new_link=self._new_link,
-            budget=budget.Budget(self.config.budget, lambda: self.wall),
+            budget=budget.Budget(self.config.budget, lambda: self.wall, store),
             lacs=lacs.Lacs(
                 self.config.lac,
                 self.config.chassis.name,

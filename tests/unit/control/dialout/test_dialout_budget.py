@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.config import Budget as BudgetConfig
-from control.dialout.budget import Budget
+from control.dialout.budget import ALL, Budget
 from control.dialout.events import BudgetAlarm
 from control.dialout.numbers import plain_number
 from control.dialout.token_bucket import TokenBucket
@@ -288,9 +288,9 @@ def test_plain_number_keeps_what_is_dialled():
 
 def test_freeze_stops_everything_until_it_is_lifted():
     world = World()
-    world.budget.frozen = True
+    world.budget.freeze(ALL, True, 0.0)
     assert world.refusal() == "dialling is frozen"
-    world.budget.frozen = False
+    world.budget.freeze(ALL, False, 0.0)
     assert world.refusal() == ""
 
 

@@ -116,7 +116,7 @@ def test_the_budget_denies_as_radius_does(limits, why):
 
 def test_freeze_places_no_call():
     bench = Bench()
-    bench.services.budget.frozen = True
+    bench.manager.freeze(True, bench.now)
     bench.packet()
     bench.grant()
     assert bench.state() is S.INHIBITED

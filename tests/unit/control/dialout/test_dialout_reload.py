@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from dialout_bench import LAC1, LOCAL, SITE, Bench, configuration
 
+from control.budget_store import SqliteBudgetStore
 from control.config import Budget, Lac, Profile, Target, VirtualRouter
 from control.dialout.levels import VirtualRouterState
 from control.dialout.session_table import SessionState as S
@@ -155,6 +156,26 @@ def test_freeze_stops_new_calls_of_its_scope_and_no_other(scope, frozen, free):
     bench.packet("10.1.0.50")
     bench.grant()
     assert bench.state("10.1.0.50") is S.CONNECTING
+
+
+@pytest.mark.parametrize(
+    "scope", [{}, {"virtual_router": "home"}, {"virtual_router": "home", "prefix": "10.1.0.0/16"}]
+)
+def test_what_is_frozen_comes_up_frozen_after_a_restart(tmp_path, scope):
+    def started() -> Bench:
+        return Bench(store=SqliteBudgetStore(str(tmp_path / "budget")))
+
+    first = started()
+    first.manager.freeze(True, first.now, **scope)
+    second = started()
+    second.packet()
+    second.grant()
+    assert second.state() is S.INHIBITED
+    second.manager.freeze(False, second.now, **scope)
+    third = started()
+    third.packet()
+    third.grant()
+    assert third.state() is S.CONNECTING
 
 
 def test_freeze_with_hangup_closes_the_calls_of_its_scope():
