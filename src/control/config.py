@@ -59,12 +59,18 @@ class VirtualRouter:
     local_address: str = ""
     """Our IPv4 address of tunnels and toward RADIUS."""
     local_address_ipv6: str = ""
-    """Our IPv6 address, of tunnels to LACs that have an IPv6 address."""
+    """Our IPv6 address, of tunnels to LACs that have an IPv6 address, and toward RADIUS servers
+    that have one."""
 
     @property
     def local_addresses(self) -> tuple[str, ...]:
         """Both, as far as they are there."""
         return tuple(filter(None, (self.local_address, self.local_address_ipv6)))
+
+    @property
+    def sources(self) -> tuple[str, str]:
+        """Our addresses toward IPv4 and IPv6 servers, empty where there is none."""
+        return self.local_address, self.local_address_ipv6
 
     def local_address_toward(self, peer: str) -> str:
         """The one of the peer's family, empty if there is none."""

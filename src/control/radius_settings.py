@@ -13,7 +13,7 @@ def client_config(
     config: config.Config, group: config.Radius, known_secret: Callable[[str], bool]
 ) -> ClientConfig:
     """Of a group. `known_secret` as in ClientConfig."""
-    address = next((r.local_address for r in config.virtual_router if r.radius == group.name), "")
+    routers = [router for router in config.virtual_router if router.radius == group.name]
     return ClientConfig(
         servers=tuple(
             ServerConfig(s.address, s.port, s.secret, s.accounting_port) for s in group.servers
@@ -25,7 +25,8 @@ def client_config(
         accounting_queue=group.accounting_queue,
         require_message_authenticator=group.require_message_authenticator,
         nas_identifier=config.chassis.name,
-        nas_address=address,
+        nas_address=next((r.local_address for r in routers if r.local_address), ""),
+        nas_address_ipv6=next((r.local_address_ipv6 for r in routers if r.local_address_ipv6), ""),
         known_secret=known_secret,
     )
 
@@ -50,15 +51,19 @@ def authorization_addresses(config: config.Config) -> list[tuple[str, int]]:
     """Where such requests are taken: local address and UDP port."""
     groups = {group.name: group for group in config.radius if group.dynamic_authorization}
     found = {
-        (router.local_address, groups[router.radius].dynamic_authorization_port): None
+        (address, groups[router.radius].dynamic_authorization_port): None
         for router in config.virtual_router
-        if router.radius in groups and router.local_address
+        if router.radius in groups
+        for address in router.local_addresses
     }
     return list(found)
 
 
 def nas_names(config: config.Config) -> list[tuple[str, str]]:
     """Attributes by which we may be called, and their values."""
-    addresses = {r.local_address for r in config.virtual_router if r.local_address}
-    named = [("NAS-IP-Address", address) for address in sorted(addresses)]
+    addresses = {address for r in config.virtual_router for address in r.local_addresses}
+    named = [
+        ("NAS-IPv6-Address" if ":" in address else "NAS-IP-Address", address)
+        for address in sorted(addresses)
+    ]
     return [("NAS-Identifier", config.chassis.name), *named]

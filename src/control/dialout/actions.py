@@ -260,7 +260,7 @@ class Actions:
             session_id=services.acct_session_id(session),
             password_mode=group.config.password_mode,
             password=group.config.password,
-            sources=(router.local_address, ""),
+            sources=router.sources,
         )
         session.asked = now
         session.counters.add(C.AUTH_REQUESTS)

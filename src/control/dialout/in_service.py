@@ -52,7 +52,7 @@ class InService:
             group=router.radius,
             facts=_facts(services.acct_session_id(owner), phase, call),
             nh=phase.nh,
-            sources=(router.local_address, ""),
+            sources=router.sources,
             interim=grant.acct_interim_interval if grant is not None else None,
             limits=self._limits,
             governor=governor,
@@ -81,7 +81,12 @@ def _facts(session_id: str, phase: LinkPhase, call: CallFacts) -> SessionFacts:
         authenticated=grant is not None,
         framed_address=phase.peer_address,
         framed_netmask=grant.framed_netmask if grant is not None else "",
-        framed_routes=_routes(phase),
+        framed_routes=_routes(phase, 4),
+        framed_ipv6_addresses=grant.framed_ipv6_addresses if grant is not None else (),
+        framed_ipv6_prefixes=grant.framed_ipv6_prefixes if grant is not None else (),
+        framed_ipv6_routes=_routes(phase, 6),
+        delegated_ipv6_prefixes=grant.delegated_ipv6_prefixes if grant is not None else (),
+        framed_interface_id=phase.peer_identifier,
         filter_id=grant.filter_id if grant is not None else "",
         state_class=grant.state_class if grant is not None else (),
         called_number=call.called_number,
@@ -100,6 +105,9 @@ def _facts(session_id: str, phase: LinkPhase, call: CallFacts) -> SessionFacts:
     )
 
 
-def _routes(phase: LinkPhase) -> tuple[str, ...]:
-    routes = phase.grant.framed_routes if phase.grant is not None else ()
-    return tuple(f"{route.prefix} 0.0.0.0 {route.metric}" for route in routes)
+def _routes(phase: LinkPhase, family: int) -> tuple[str, ...]:
+    if phase.grant is None:
+        return ()
+    if family == 6:
+        return tuple(f"{r.prefix} :: {r.metric}" for r in phase.grant.framed_ipv6_routes)
+    return tuple(f"{r.prefix} 0.0.0.0 {r.metric}" for r in phase.grant.framed_routes)

@@ -68,6 +68,7 @@ class LinkPhase:
         "grant",
         "nh",
         "peer_address",
+        "peer_identifier",
         "user_name",
     )
 
@@ -100,6 +101,8 @@ class LinkPhase:
         """As the peer has proved; empty: it has not."""
         self.peer_address = ""
         """As agreed by IPCP."""
+        self.peer_identifier = ""
+        """As agreed by IPV6CP."""
         self._link = services.new_link(self._link_config(own_name))
         early = early or EarlySession(services, owner, call)
         frames = early.connect(call)
@@ -263,6 +266,7 @@ class LinkPhase:
                 self._ipv4_opened(event.peer_address, now)
             case ppp.Ipv6Opened():
                 self._progress(now, "ipv6cp", f"{event.local_identifier} - {event.peer_identifier}")
+                self.peer_identifier = event.peer_identifier
                 self._ipv6_opened(event.local_identifier, now)
             case ppp.NetworkClosed():
                 # The peer renegotiates. Until it has proved itself again it gets no packets.
@@ -313,7 +317,7 @@ class LinkPhase:
             chap_challenge=event.chap_challenge,
             chap_response=event.chap_response,
             called_station_id=self._called_number,
-            sources=(owner.router.config.local_address, ""),
+            sources=owner.router.config.sources,
         )
         number = services.radius[group].client.request_session(request, now)
         self._requests[group, number] = event

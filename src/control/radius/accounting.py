@@ -62,9 +62,12 @@ class SessionFacts:
     framed_address: str = ""
     framed_netmask: str = ""
     framed_routes: tuple[str, ...] = ()
+    framed_ipv6_addresses: tuple[str, ...] = ()
     framed_ipv6_prefixes: tuple[str, ...] = ()
     framed_ipv6_routes: tuple[str, ...] = ()
     delegated_ipv6_prefixes: tuple[str, ...] = ()
+    framed_interface_id: str = ""
+    """The peer's interface identifier, as four groups of hexadecimal digits."""
     filter_id: str = ""
     state_class: tuple[bytes, ...] = ()
     """Class, as the Access-Accept had it (RFC 2865 5.25)."""
@@ -179,6 +182,7 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
         ("Filter-Id", facts.filter_id),
         ("Framed-IP-Address", facts.framed_address),
         ("Framed-IP-Netmask", facts.framed_netmask),
+        ("Framed-Interface-Id", facts.framed_interface_id),
     ]
     rows: list[Row] = [
         ("Service-Type", _FRAMED),
@@ -187,6 +191,7 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
         ("Acct-Link-Count", facts.multilink),
         *(row for row in texts if row[1]),
         *(("Framed-Route", route) for route in facts.framed_routes),
+        *(("Framed-IPv6-Address", address) for address in facts.framed_ipv6_addresses),
         *(("Framed-IPv6-Prefix", prefix) for prefix in facts.framed_ipv6_prefixes),
         *(("Framed-IPv6-Route", route) for route in facts.framed_ipv6_routes),
         *(("Delegated-IPv6-Prefix", prefix) for prefix in facts.delegated_ipv6_prefixes),

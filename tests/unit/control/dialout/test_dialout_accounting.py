@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dialout_bench import LAC1, LOCAL, SITE, Bench, candidate, configuration
 
-from control.config import Profile
+from control.config import Profile, Target
 from control.dialout.session_table import SessionState as S
 from control.dialout.terminate_cause import CAUSES, TerminateCause, of_stage
 from control.ppp import events as ppp
@@ -92,6 +92,38 @@ def test_start_tells_the_call_once_it_is_in_service_and_not_before():
         "Tunnel-Assignment-Id": "group-1",
         "Acct-Tunnel-Connection": "11.101",
     }
+
+
+def test_records_of_a_call_with_ipv6_tell_what_it_was_given():
+    bench = accounting_bench(targets=(Target("2001:db8::/32", "home", "example.org", "p"),))
+    site = "2001:db8:1::5"
+    bench.packet(site)
+    bench.grant()
+    bench.connected()
+    grant = radius.SessionGrant(
+        framed_ipv6_addresses=("2001:db8:1::7",),
+        framed_ipv6_prefixes=("2001:db8:1::/64",),
+        framed_ipv6_routes=(radius.FramedRoute("2001:db8:9::/48", 3),),
+        delegated_ipv6_prefixes=("2001:db8:8::/56",),
+    )
+    bench.link(
+        ppp.LcpOpened(1500, False, False),
+        ppp.AuthenticationRequested(7, "chap", "site", b"", 1, b"c" * 16, b"r" * 16),
+    )
+    bench.answer(radius.SessionGranted(bench.radius.number, grant))
+    bench.link(ppp.Ipv6Opened("0000:0000:0000:0001", "0000:0000:0000:0005"))
+    assert bench.state(site) is S.IN_SERVICE
+    bench.closed()
+    for status, told in records(bench):
+        assert status in ("START", "STOP")
+        assert {name: told[name] for name in told if "IPv6" in name or "Interface" in name} == {
+            "Framed-Interface-Id": "0000:0000:0000:0005",
+            "Framed-IPv6-Address": "2001:db8:1::7",
+            "Framed-IPv6-Prefix": "2001:db8:1::/64",
+            "Framed-IPv6-Route": "2001:db8:9::/48 :: 3",
+            "Delegated-IPv6-Prefix": "2001:db8:8::/56",
+        }
+        assert "Framed-IP-Address" not in told
 
 
 def test_first_request_and_accounting_have_one_session_id():
