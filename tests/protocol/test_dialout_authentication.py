@@ -82,9 +82,9 @@ def test_a_site_that_is_no_longer_known_is_closed_at_the_next_challenge() -> Non
     network = dial(network_of(Profile("p", rechallenge_interval=60)))
     users = network.radius._config.users
     object.__setattr__(network.radius._config, "users", (users[0], SimUser("site", reject=True)))
-    network.run(58)
+    network.run(45)
     assert network.state() is S.IN_SERVICE
-    network.run(10)
+    network.run(25)
     assert network.state() in (S.DORMANT, S.INHIBITED)
     assert failure(network)["stage"] == "authentication"
 

@@ -284,7 +284,9 @@ class AuthorizationServer:
     def _answer(self, asked: _Open, good: bool, cause: ErrorCause | None, now: float) -> None:
         disconnect = asked.packet.code == signed.DISCONNECT_REQUEST
         code = asked.packet.code + (1 if good else 2)
-        rows: list[signed.Row] = [("Proxy-State", v) for v in asked.packet.get(PROXY_STATE)]
+        # One without octets is no attribute (RFC 2865 5) and cannot be sent back.
+        states = [state for state in asked.packet.get(PROXY_STATE) if state]
+        rows: list[signed.Row] = [("Proxy-State", state) for state in states]
         if cause is not None:
             rows.append(("Error-Cause", int(cause)))
         if good and disconnect:
