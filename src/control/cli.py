@@ -19,6 +19,8 @@ from control.errors import ConfigurationError, DialoutError, ResourceError
 
 _OF_RESOURCE: Final = (
     errno.EACCES,
+    errno.EADDRINUSE,
+    errno.EADDRNOTAVAIL,
     errno.EDQUOT,
     errno.EFBIG,
     errno.EMFILE,

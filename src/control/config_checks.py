@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from control.config_lines import Path
+from control.config_values import udp_address
 from control.ppp import mschap_proof
 
 
@@ -77,6 +78,8 @@ def check_references(entries: Entries, report: Report) -> None:
     _check_number_of_targets(entries, report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
+    for entry in entries.get("port", []):
+        _check_socket(entry, entries.get("virtual_router", []), report)
     for entry in (*entries.get("profile", []), *entries.get("sim.cpe", [])):
         _check_extra(entry, report)
     for entry in entries.get("pool", []):
@@ -196,6 +199,19 @@ def _check_speeds(entry: Entry, report: Report) -> None:
     if minimum is not None and maximum is not None and minimum > maximum:
         allowed = f"must not be greater than maximum_bps, which is {maximum}"
         report((*entry.path, "minimum_bps"), minimum, allowed)
+
+
+def _check_socket(entry: Entry, routers: list[Entry], report: Report) -> None:
+    """A socket speaks L2TP, from an address at which LACs know us."""
+    url = str(entry.values.get("url"))
+    if not url.startswith("udp:"):
+        return
+    path = (*entry.path, "url")
+    if entry.values.get("side") == "home":
+        report(path, url, "must not be a udp: port, which is of the tunnel side")
+    local = [r.values.get(key) for r in routers for key in ("local_address", "local_address_ipv6")]
+    if udp_address(url.removeprefix("udp:"))[0] not in local:
+        report(path, url, "must have the local_address of a virtual router")
 
 
 def _check_incoming(entry: Entry, report: Report) -> None:

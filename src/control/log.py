@@ -145,7 +145,7 @@ class Log:
             }
             self._write(json.dumps(told))
         else:
-            self._write(f"{stamp} {name:<7} {what:<12}{printable(particulars)}"[:LONGEST])
+            self._write(f"{stamp} {name:<7} {what:<11} {printable(particulars)}"[:LONGEST])
 
     def _without_names(self, event: Any, key: bytes) -> Any:
         names = {field.name for field in dataclasses.fields(event)}

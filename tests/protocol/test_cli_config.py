@@ -92,6 +92,20 @@ def test_all_errors_are_told_at_once_with_file_line_key_value_and_what_is_allowe
     assert "hunter22" not in result.err
 
 
+def test_a_socket_is_of_the_tunnel_side_and_of_an_address_of_ours(capsys, path):
+    """`run` would refuse the address; of the side it would make a port that no packet finds."""
+    port = '[[port]]\nname = "wan"\nurl = "udp:{}"\nside = "{}"\nvirtual_router = "default"\n'
+    for address, side, allowed in (
+        ("10.88.0.77:1701", "tunnel", "must have the local_address of a virtual router"),
+        ("10.88.0.1:1701", "home", "must not be a udp: port, which is of the tunnel side"),
+        ("10.88.0.1:1701", "tunnel", None),
+    ):
+        path.write_text(DEMO_TEXT + port.format(address, side))
+        result = dialout(capsys, "check", "--config", path)
+        assert result.code == (3 if allowed else 0)
+        assert (allowed or "ok") in result.out + result.err
+
+
 def test_errors_as_json_are_those_of_the_text(capsys, path):
     path.write_text(WRONG)
     text = dialout(capsys, "check", "--config", path).err

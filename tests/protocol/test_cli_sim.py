@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_a_file_without_the_part_is_refused(tmp_path, capsys) -> None:
 def test_an_address_of_another_machine_is_told(tmp_path, capsys) -> None:
     path = tmp_path / "far.toml"
     path.write_text(CONFIG.format("192.0.2.77", loopback()))
-    assert main(["sim", "lac", "--config", str(path)]) == exit_codes.FAILED
+    assert main(["sim", "lac", "--config", str(path)]) == exit_codes.RESOURCE
     assert capsys.readouterr().err.startswith("dialout: 192.0.2.77:1701: ")
 
 
@@ -144,3 +145,17 @@ def test_a_duration_is_bounded(config, duration, capsys) -> None:
     arguments = ["sim", "lac", "--config", config, "--duration", duration]
     assert main(arguments) == exit_codes.USAGE
     assert "--duration: must be seconds" in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_is_a_resource_that_is_missing(config, capsys) -> None:
+    arguments = ["sim", "lac", "--config", config, "--duration", "0.01"]
+    address = config_address(config)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((address, 1701))
+        assert main(arguments) == exit_codes.RESOURCE
+    assert f"{address}:1701: Address already in use" in capsys.readouterr().err
+
+
+def config_address(path: str) -> str:
+    """Of the LAC."""
+    return Path(path).read_text().split('address = "')[1].partition('"')[0]

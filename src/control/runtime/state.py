@@ -19,9 +19,15 @@ class StateDirectory:
 
     def __init__(self, path: str) -> None:
         """Raises ConfigurationError for a directory that others may write to, ResourceError while
-        another process uses it, OSError."""
+        another process uses it or if it cannot be made, OSError."""
         self.path = Path(path)
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise ResourceError(f"{path}: the state directory is no directory") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise ResourceError(f"{path}: the state directory cannot be made: {why}") from None
         if self.path.stat().st_mode & 0o022:
             raise ConfigurationError(
                 f"{path}: others may write to this state directory, its mode should be 0700"

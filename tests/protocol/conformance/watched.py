@@ -20,6 +20,15 @@ START, STOP, INTERIM, ON, OFF = 1, 2, 3, 7, 8
 SECRET = b"radius-secret"
 
 
+def sites(count: int) -> list[str]:
+    return [f"10.1.{n // 200}.{n % 200 + 1}" for n in range(count)]
+
+
+def any_site(**reply: str) -> SimUser:
+    """Without an address of RADIUS the site's own is taken, if it covers the trigger."""
+    return site_user(**(reply or {"Framed_Route": "10.1.0.0/16 0.0.0.0 1"}))
+
+
 class Watched(Network):
     """`change` is what the configuration has instead; `accounting` the group's keys."""
 

@@ -33,6 +33,12 @@ def test_a_state_change_is_one_line_of_text():
     ]
 
 
+def test_a_long_kind_of_fact_does_not_run_into_what_is_told():
+    lines = Lines()
+    lines.log.note(Level.ERROR, "not reloaded", "all stays", 12.5)
+    assert lines[0].endswith(" error   not reloaded all stays")
+
+
 def test_a_state_change_is_one_line_of_json_with_its_fields():
     lines = Lines(as_json=True)
     lines.log.event(CHANGED, 12.5)

@@ -36,7 +36,8 @@ def test_lock_that_is_a_link_is_not_followed(tmp_path):
     assert (tmp_path / "victim").read_text() == "precious"
 
 
-def test_path_that_is_a_file_is_an_error_that_names_it(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        StateDirectory(str(tmp_path / "file"))
+@pytest.mark.parametrize("where", ["file", "file/below"])
+def test_what_cannot_be_a_directory_is_named_and_a_resource_that_is_missing(tmp_path, where):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match=f"{where}: the state directory"):
+        StateDirectory(str(tmp_path / where))
