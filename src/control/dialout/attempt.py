@@ -206,10 +206,12 @@ class Attempt:
             self._phase.authenticated(request, grant, now)
             self._follow(now)
 
-    def not_authenticated(self, request: tuple[str, int], reason: str, now: float) -> None:
+    def not_authenticated(
+        self, request: tuple[str, int], reason: str, now: float, *, answered: bool = True
+    ) -> None:
         if self._phase is not None:
             self._last_failure = LastFailure(now, "aaa", reason, self.lac)
-            self._phase.not_authenticated(request, now)
+            self._phase.not_authenticated(request, now, answered=answered)
             self._follow(now)
 
     def handle_timer(self, now: float) -> None:

@@ -211,7 +211,7 @@ class IncomingCalls:
             else:
                 timed_out = isinstance(event, radius.TimedOut)
                 session.denied = "no answer from RADIUS" if timed_out else "RADIUS denies"
-                session.phase.not_authenticated(request, now)
+                session.phase.not_authenticated(request, now, answered=not timed_out)
             self._follow(session, now)
         return True
 

@@ -162,14 +162,19 @@ class LinkPhase:
             peer_address=grant.framed_address,
             ipv6=grant.has_ipv6,
             peer_identifier=grant.framed_interface_id,
+            dns=grant.dns,
         )
         self._pump(now)
 
-    def not_authenticated(self, request: tuple[str, int], now: float) -> None:
-        """RADIUS rejects the peer, or does not answer. The peer is not told why."""
+    def not_authenticated(
+        self, request: tuple[str, int], now: float, *, answered: bool = True
+    ) -> None:
+        """RADIUS rejects the peer, or does not answer: that ends no call of a peer it has accepted
+        before. The peer is not told why."""
         asked = self._take(request)
         if asked is not None:
-            self._link.authentication_result(asked.request, False, now)
+            verdict = None if asked.again and not answered else False
+            self._link.authentication_result(asked.request, verdict, now)
             self._pump(now)
 
     def set_filter(self, classifier: str) -> None:

@@ -225,7 +225,7 @@ class Manager(Administration):
             case radius.Denied():
                 attempt.not_authenticated(request, event.reason, now)
             case _:
-                attempt.not_authenticated(request, "no answer from RADIUS", now)
+                attempt.not_authenticated(request, "no answer from RADIUS", now, answered=False)
 
     def _offer_slots(self, now: float) -> None:
         self._steps.actions.release_pending(len(self.chassis.pending), now)

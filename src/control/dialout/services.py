@@ -87,13 +87,14 @@ class PppLink(Protocol):
     def authentication_result(
         self,
         request: int,
-        accepted: bool,
+        accepted: bool | None,
         now: float,
         *,
         message: str = "",
         peer_address: str = "",
         ipv6: bool = False,
         peer_identifier: str = "",
+        dns: tuple[str, ...] = (),
     ) -> None: ...
     def handle_timer(self, now: float) -> None: ...
     def get_timer(self) -> float | None: ...

@@ -32,6 +32,8 @@ MESSAGE_OCTETS: Final = 200
 _HOLDS: Final = (Authenticating.ACCEPTED, Authenticating.RENEWING, Authenticating.RECHECKING)
 _ASKED: Final = (Authenticating.CHECKING, Authenticating.RECHECKING)
 
+_VERDICTS: Final = {True: Judging.ACCEPT, False: Judging.REFUSE, None: Judging.UNKNOWN}
+
 
 class Role(ABC):
     """What both roles have: packets out, events, a timer with a counter, a failure."""
@@ -101,10 +103,11 @@ class Authenticator(Role):
         """LCP is down."""
         self._step(Judging.STOP, now)
 
-    def result(self, accepted: bool, message: str, now: float) -> None:
-        """The owner's answer. Outside of `CHECKING` and `RECHECKING` it changes nothing."""
+    def result(self, accepted: bool | None, message: str, now: float) -> None:
+        """The owner's answer; None: it has none. Outside of `CHECKING` and `RECHECKING` it changes
+        nothing."""
         self._message = message.encode("ascii", "replace")[:MESSAGE_OCTETS]
-        self._step(Judging.ACCEPT if accepted else Judging.REFUSE, now)
+        self._step(_VERDICTS[accepted], now)
 
     def handle_timer(self, now: float) -> None:
         if self._timer is None or now < self._timer:

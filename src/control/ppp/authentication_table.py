@@ -32,6 +32,7 @@ class Judging(Enum):
     ANSWER = "name and proof arrived"
     ACCEPT = "the owner's yes"
     REFUSE = "the owner's no"
+    UNKNOWN = "the owner cannot tell"
     TIMEOUT = "no answer to the last Challenge, or it is time for a new one"
     GIVE_UP = "no answer to the last of all Challenges"
 
@@ -61,6 +62,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.IDLE)),
             (_J.ACCEPT, Row(_A.IDLE)),
             (_J.REFUSE, Row(_A.IDLE)),
+            (_J.UNKNOWN, Row(_A.IDLE)),
             (_J.TIMEOUT, ILLEGAL),
             (_J.GIVE_UP, ILLEGAL),
         ],
@@ -73,6 +75,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.CHECKING, (_JA.ASK,))),
             (_J.ACCEPT, Row(_A.WAITING)),
             (_J.REFUSE, Row(_A.WAITING)),
+            (_J.UNKNOWN, Row(_A.WAITING)),
             (_J.TIMEOUT, Row(_A.WAITING, (_JA.CHALLENGE,))),
             (_J.GIVE_UP, Row(_A.REFUSED, (_JA.FAIL,))),
         ],
@@ -85,6 +88,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.CHECKING)),
             (_J.ACCEPT, Row(_A.ACCEPTED, (_JA.RESULT, _JA.GRANT, _JA.KEEP))),
             (_J.REFUSE, Row(_A.REFUSED, (_JA.RESULT, _JA.FAIL))),
+            (_J.UNKNOWN, Row(_A.REFUSED, (_JA.RESULT, _JA.FAIL))),
             (_J.TIMEOUT, ILLEGAL),
             (_J.GIVE_UP, ILLEGAL),
         ],
@@ -98,6 +102,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.ACCEPTED, (_JA.RESULT,))),
             (_J.ACCEPT, Row(_A.ACCEPTED)),
             (_J.REFUSE, Row(_A.ACCEPTED)),
+            (_J.UNKNOWN, Row(_A.ACCEPTED)),
             (_J.TIMEOUT, Row(_A.RENEWING, (_JA.CHALLENGE,))),
             (_J.GIVE_UP, ILLEGAL),
         ],
@@ -110,6 +115,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.RECHECKING, (_JA.ASK,))),
             (_J.ACCEPT, Row(_A.RENEWING)),
             (_J.REFUSE, Row(_A.RENEWING)),
+            (_J.UNKNOWN, Row(_A.RENEWING)),
             (_J.TIMEOUT, Row(_A.RENEWING, (_JA.CHALLENGE,))),
             (_J.GIVE_UP, Row(_A.REFUSED, (_JA.FAIL,))),
         ],
@@ -122,6 +128,8 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.RECHECKING)),
             (_J.ACCEPT, Row(_A.ACCEPTED, (_JA.RESULT, _JA.KEEP))),
             (_J.REFUSE, Row(_A.REFUSED, (_JA.RESULT, _JA.FAIL))),
+            # What the peer has proved stays proved; it is asked again in time.
+            (_J.UNKNOWN, Row(_A.ACCEPTED, (_JA.KEEP,))),
             (_J.TIMEOUT, ILLEGAL),
             (_J.GIVE_UP, ILLEGAL),
         ],
@@ -134,6 +142,7 @@ AUTHENTICATOR: Final = Table(
             (_J.ANSWER, Row(_A.REFUSED, (_JA.RESULT,))),
             (_J.ACCEPT, Row(_A.REFUSED)),
             (_J.REFUSE, Row(_A.REFUSED)),
+            (_J.UNKNOWN, Row(_A.REFUSED)),
             (_J.TIMEOUT, ILLEGAL),
             (_J.GIVE_UP, ILLEGAL),
         ],

@@ -39,6 +39,7 @@ class IpcpPolicy:
         "_box",
         "_config",
         "assigned",
+        "dns",
         "failure",
         "local_address",
         "peer_address",
@@ -51,6 +52,8 @@ class IpcpPolicy:
         """What the peer uses, as agreed; empty: it named none and none is assigned."""
         self.assigned = config.peer_address
         """What the peer has to use; empty: nothing in particular."""
+        self.dns = config.dns
+        """Name servers for the peer."""
         self._config = config
         self._box = box
         self._ask_address = True
@@ -118,8 +121,8 @@ class IpcpPolicy:
         """The name server of this option; empty: there is none."""
         config = self._config
         servers, index = {
-            PRIMARY_DNS.kind: (config.dns, 0),
-            SECONDARY_DNS.kind: (config.dns, 1),
+            PRIMARY_DNS.kind: (self.dns, 0),
+            SECONDARY_DNS.kind: (self.dns, 1),
             PRIMARY_NBNS.kind: (config.nbns, 0),
             SECONDARY_NBNS.kind: (config.nbns, 1),
         }[kind]

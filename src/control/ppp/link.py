@@ -139,19 +139,22 @@ class Link:
     def authentication_result(
         self,
         request: int,
-        accepted: bool,
+        accepted: bool | None,
         now: float,
         *,
         message: str = "",
         peer_address: str = "",
         ipv6: bool = False,
         peer_identifier: str = "",
+        dns: tuple[str, ...] = (),
     ) -> None:
-        """Answer an AuthenticationRequested; an old request is ignored. Before the networks come up
-        `peer_address` and `peer_identifier` say what the peer has to use, and `ipv6` that IPV6CP is
-        wanted. Raises LocalProtocolError if one is no IPv4 address or interface identifier."""
-        if peer_address:
-            check_address(peer_address)
+        """Answer an AuthenticationRequested; an old request is ignored. `accepted` None: nobody can
+        tell, which refuses a peer that has not been accepted before. Before the networks come up
+        `peer_address` and `peer_identifier` say what the peer has to use, `ipv6` that IPV6CP is
+        wanted, and `dns` goes before the configured name servers. Raises LocalProtocolError if one
+        is no IPv4 address or interface identifier."""
+        for address in filter(None, (peer_address, *dns)):
+            check_address(address)
         number = read_identifier(peer_identifier) if peer_identifier else 0
         if self._finished or not self._authentication.result(request, accepted, message, now):
             return
@@ -161,6 +164,7 @@ class Link:
             self._networks.assign(
                 peer_address or self._config.peer_address,
                 number or self._networks.configured_identifier,
+                dns,
             )
         self._advance(now)
 

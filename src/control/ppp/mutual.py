@@ -90,7 +90,7 @@ class MutualAuthentication:
             self._pap_identifier = self._claimant.identifier
         self._authenticator = self._claimant = None
 
-    def result(self, request: int, accepted: bool, message: str, now: float) -> bool:
+    def result(self, request: int, accepted: bool | None, message: str, now: float) -> bool:
         """The owner's answer; False if nobody waits for it any more."""
         if self._authenticator is None or self._authenticator.request != request:
             return False

@@ -169,13 +169,15 @@ class Networks:
 
     def forget_assigned(self) -> None:
         """What an earlier authentication assigned no longer holds."""
-        self.assign(self._config.peer_address, self.configured_identifier)
+        self.assign(self._config.peer_address, self.configured_identifier, ())
 
-    def assign(self, address: str, identifier: int) -> None:
-        """What the peer has to use; empty and 0: nothing in particular."""
+    def assign(self, address: str, identifier: int, dns: tuple[str, ...]) -> None:
+        """What the peer has to use; empty and 0: nothing in particular. `dns`: its name servers,
+        empty: the configured ones."""
         for network in self.all:
             if isinstance(network, Ipv4):
                 network.addresses.assigned = address
+                network.addresses.dns = dns or self._config.dns
             elif isinstance(network, Ipv6):
                 network.identifiers.assigned = identifier
 

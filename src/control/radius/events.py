@@ -89,6 +89,8 @@ class SessionGrant:
     framed_netmask: str = ""
     framed_routes: tuple[FramedRoute, ...] = ()
     framed_mtu: int | None = None
+    dns: tuple[str, ...] = ()
+    """IPv4 name servers for the peer (26-4, 26-5); empty: the profile's."""
     filter_id: str = ""
     """The first Filter-Id (RFC 2865 5.11); empty: none."""
     idle_timeout: int | None = None

@@ -52,6 +52,7 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
         framed_netmask=_netmask(values, ignored),
         framed_routes=_routes(values, ignored),
         framed_mtu=_mtu(values, ignored),
+        dns=_dns(values, ignored),
         filter_id=_first_text(values, "Filter-Id"),
         idle_timeout=_integer(values, "Idle-Timeout"),
         session_timeout=_integer(values, "Session-Timeout"),
@@ -150,6 +151,18 @@ def _address(values: dict[str, list[Value]], ignored: list[str]) -> str:
         ignored.append(f"Framed-IP-Address {text} is not the address of a host")
         return ""
     return text
+
+
+def _dns(values: dict[str, list[Value]], ignored: list[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in ("ERX-Primary-Dns", "ERX-Secondary-Dns"):
+        for value in values.get(name, ())[:1]:
+            address = ipaddress.IPv4Address(str(value))
+            if address.is_unspecified or address.is_multicast or address.is_loopback:
+                ignored.append(f"{name} {address} is not the address of a host")
+            else:
+                found.append(str(address))
+    return tuple(found)
 
 
 def _netmask(values: dict[str, list[Value]], ignored: list[str]) -> str:

@@ -120,6 +120,7 @@ class FakeLink:
     results: list[tuple[int, bool, str]] = field(default_factory=list)
     received: list[bytes] = field(default_factory=list)
     timer: float | None = None
+    name_servers: tuple[str, ...] = ()
     opened: bool = False
     closed: bool = False
     down: bool = False
@@ -138,9 +139,19 @@ class FakeLink:
         self.received.append(frame)
 
     def authentication_result(
-        self, request, accepted, now, *, message="", peer_address="", ipv6=False, peer_identifier=""
+        self,
+        request,
+        accepted,
+        now,
+        *,
+        message="",
+        peer_address="",
+        ipv6=False,
+        peer_identifier="",
+        dns=(),
     ):
         self.results.append((request, accepted, peer_address))
+        self.name_servers = dns
 
     def handle_timer(self, now) -> None:
         self.timer = None

@@ -306,3 +306,25 @@ def test_link_carries_the_tos_of_radius_and_tells_radius_the_number_dialed():
     bench.network()
     assert bench.plane.sessions[bench.nh()].tos == 184
     assert bench.radius.session[0].called_station_id == "4930"
+
+
+def test_name_servers_of_radius_reach_the_link():
+    bench, _ = connecting()
+    bench.connected()
+    bench.network(radius.SessionGrant(SITE, dns=("10.0.0.53",)))
+    assert bench.links[0].name_servers == ("10.0.0.53",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"), [(radius.TimedOut, None), (lambda n: radius.Denied(n, "no"), False)]
+)
+def test_a_later_challenge_that_radius_does_not_answer_is_no_reject(answer, told):
+    bench, _ = connecting()
+    bench.connected()
+    bench.network()
+    bench.link(
+        ppp.AuthenticationRequested(8, "chap", "site", b"", 2, b"c" * 16, b"r" * 16, again=True)
+    )
+    bench.answer(answer(bench.radius.number))
+    assert bench.links[0].results[-1][:2] == (8, told)
+    assert bench.state() is S.IN_SERVICE

@@ -33,6 +33,7 @@ STOP     | IDLE              IDLE              IDLE
 ANSWER   | IDLE              ASK/CHECKING      CHECKING
 ACCEPT   | IDLE              WAITING           RESULT,GRANT,KEEP/ACCEPTED
 REFUSE   | IDLE              WAITING           RESULT,FAIL/REFUSED
+UNKNOWN  | IDLE              WAITING           RESULT,FAIL/REFUSED
 TIMEOUT  | -                 CHALLENGE/WAITING -
 GIVE_UP  | -                 FAIL/REFUSED      -
 """
@@ -44,6 +45,7 @@ STOP     | IDLE               IDLE               IDLE                 IDLE
 ANSWER   | RESULT/ACCEPTED    ASK/RECHECKING     RECHECKING           RESULT/REFUSED
 ACCEPT   | ACCEPTED           RENEWING           RESULT,KEEP/ACCEPTED REFUSED
 REFUSE   | ACCEPTED           RENEWING           RESULT,FAIL/REFUSED  REFUSED
+UNKNOWN  | ACCEPTED           RENEWING           KEEP/ACCEPTED        REFUSED
 TIMEOUT  | CHALLENGE/RENEWING CHALLENGE/RENEWING -                    -
 GIVE_UP  | -                  FAIL/REFUSED       -                    -
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from random import Random
+
 import pytest
 from ppp_wire import IPCP, LCP, Wire
 
@@ -11,6 +14,9 @@ from control.ppp.config import LinkConfig
 from control.ppp.events import NetworkClosed, NetworkOpened
 from control.ppp.frame import Packet
 from control.ppp.ipcp import is_host
+from control.ppp.network import Networks
+from control.ppp.options import Option
+from control.ppp.outbox import Outbox
 
 
 def ipcp(**changes: object) -> Wire:
@@ -215,3 +221,14 @@ def test_address_of_the_result_goes_before_the_configured_one_and_must_be_one() 
 )
 def test_address_that_a_host_may_have(text: str, host: bool) -> None:
     assert is_host(text) is host
+
+
+def test_name_servers_of_the_authentication_go_before_the_configured() -> None:
+    networks = Networks(LinkConfig(**DNS), Random(1), Outbox(Counter()))
+    (ipv4,) = networks.all
+    networks.assign("", 0, ("10.0.0.53",))
+    asked = (Option(129, bytes(4)), Option(131, bytes(4)))
+    answer = ipv4.policy.judge((Option(3, bytes((10, 2, 2, 2))), *asked))
+    assert [option.value for _, option in answer.naks] == [bytes((10, 0, 0, 53))]
+    networks.forget_assigned()
+    assert ipv4.addresses.dns == DNS["dns"]

@@ -164,3 +164,11 @@ def test_faults_are_named():
 )
 def test_service_that_is_not_provided_counts_as_reject(name, value, refused):
     assert bool(refusal(Reply(2, (Attribute(name, None, value),)))) is refused
+
+
+def test_name_servers_are_those_of_vendor_4874_that_are_hosts():
+    rows = ("ERX-Primary-Dns", "10.0.0.53"), ("ERX-Secondary-Dns", "10.0.0.54")
+    assert parse(*rows).dns == ("10.0.0.53", "10.0.0.54")
+    grant = parse(("ERX-Primary-Dns", "0.0.0.0"), rows[1])
+    assert grant.dns == ("10.0.0.54",)
+    assert grant.ignored == ("ERX-Primary-Dns 0.0.0.0 is not the address of a host",)
