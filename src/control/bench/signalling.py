@@ -27,7 +27,6 @@ from control.bench.world import World
 from control.config import Config, Port
 from control.dialout.events import Event, SessionStateChanged, TriggersFlushed
 from control.dialout.session_table import SessionState
-from control.errors import DialoutError
 from control.runtime.collector import calm
 from control.runtime.process import Process
 from control.sim.host import udp_packet
@@ -128,7 +127,7 @@ class Load:
 
 
 def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> Measured:
-    """Calls at a rate. Raises DialoutError if some did not come up."""
+    """Calls at a rate."""
 
     async def measure(config: Config) -> Measured:
         one = Load(config)
@@ -145,8 +144,6 @@ def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> M
         room = round(rate * seconds) + 1000
         found = asyncio.run(measure(_config(half, lacs, room, far.radius_port)))
     found.far_cpu = far.report.get("cpu", 0.0)
-    if found.up < found.calls:
-        raise DialoutError(f"{found.calls - found.up} of {found.calls} calls did not come up")
     return found
 
 
@@ -236,7 +233,7 @@ def lossy(calls: int, seed: int) -> Measured:
 
 
 def signalling(context: Context) -> Iterator[Row]:
-    """All of it. DialoutError: a call did not come up."""
+    """All of it."""
     sizes, processors = context.sizes, context.processors
     rate = sizes.signalling_rate
     found = load(processors, rate, sizes.signalling_seconds, LACS)
@@ -244,6 +241,7 @@ def signalling(context: Context) -> Iterator[Row]:
     yield once(f"{name}: mean", "calls/s", statistics.mean(found.each_second))
     yield once(f"{name}: least", "calls/s", min(found.each_second))
     yield once(f"{name}: most", "calls/s", max(found.each_second))
+    yield once(f"{name}: not up in the end", "calls", found.calls - found.up)
     yield once(f"{name}: LNS CPU of each", "us", found.cpu / found.calls * 1e6)
     yield once(f"{name}: far side's CPU of each", "us", found.far_cpu / found.calls * 1e6)
     yield once(f"{name}: latency p50", "ms", found.latency(0.5))
