@@ -26,8 +26,10 @@ checked() {
     PYTHONMALLOC=malloc LD_PRELOAD="$runtime $stdcpp" PYTHONPATH="$target" \
         .venv/bin/python -P "$@"
 }
-checked -m pytest -p no:cacheprovider tests/unit/fastpath tests/fuzz \
-    tests/unit/control/test_route_file.py tests/unit/control/test_route_mrt.py "$@"
+checked -m pytest -p no:cacheprovider tests/unit/fastpath \
+    tests/fuzz/test_fuzz_{dissect,engine,netmon,pcap}.py tests/unit/control/test_route_file.py \
+    tests/unit/control/test_fastpath_filters.py tests/unit/control/test_fastpath_dataplane.py \
+    tests/unit/control/test_route_mrt.py "$@"
 
 # The release build must make the same of the same packets.
 traffic=$target/traffic
