@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from control.config_lines import Path
-from control.config_values import udp_address
+from control.config_ports import scheme_of
 from control.ppp import mschap_proof
 
 
@@ -79,7 +79,7 @@ def check_references(entries: Entries, report: Report) -> None:
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
     for entry in entries.get("port", []):
-        _check_socket(entry, entries.get("virtual_router", []), report)
+        _check_url(entry, entries.get("virtual_router", []), report)
     for entry in (*entries.get("profile", []), *entries.get("sim.cpe", [])):
         _check_extra(entry, report)
     for entry in entries.get("pool", []):
@@ -201,16 +201,18 @@ def _check_speeds(entry: Entry, report: Report) -> None:
         report((*entry.path, "minimum_bps"), minimum, allowed)
 
 
-def _check_socket(entry: Entry, routers: list[Entry], report: Report) -> None:
-    """A socket speaks L2TP, from an address at which LACs know us."""
-    url = str(entry.values.get("url"))
-    if not url.startswith("udp:"):
+def _check_url(entry: Entry, routers: list[Entry], report: Report) -> None:
+    """Some ports are of one side; a socket speaks L2TP from an address at which LACs know us."""
+    url, path = entry.values.get("url"), (*entry.path, "url")
+    if url is None:
         return
-    path = (*entry.path, "url")
-    if entry.values.get("side") == "home":
-        report(path, url, "must not be a udp: port, which is of the tunnel side")
+    scheme, rest = scheme_of(url)
+    if entry.values.get("side") not in (None, *scheme.sides):
+        name = url.partition(":")[0]
+        report(path, url, f"must not be a {name}: port, which is of the {scheme.sides[0]} side")
+    address = scheme.parse(rest)
     local = [r.values.get(key) for r in routers for key in ("local_address", "local_address_ipv6")]
-    if udp_address(url.removeprefix("udp:"))[0] not in local:
+    if address is not None and address not in local:
         report(path, url, "must have the local_address of a virtual router")
 
 

@@ -19,6 +19,7 @@ from control.config_addresses import (
     prefix,
     prefixes,
 )
+from control.config_ports import port_url
 from control.config_rules import rule_file, rules
 from control.config_section import Section
 from control.config_sim_keys import SIM
@@ -29,7 +30,6 @@ from control.config_values import (
     number,
     number_prefixes,
     one_of,
-    port_url,
     route_distinguisher,
     some_of,
     text,

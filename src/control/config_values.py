@@ -205,42 +205,6 @@ def route_distinguisher() -> Check:
     return Check("a route distinguisher such as 0.0.0.0:65000 or 65000:1 (RFC 4364 4.2)", parse)
 
 
-def port_url() -> Check:
-    def parse(value: object) -> str:
-        if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:
-            raise Refused
-        scheme, colon, rest = value.partition(":")
-        if scheme not in ("pcap", "mem", "udp") or not colon:
-            raise Refused
-        if scheme == "udp":
-            try:
-                udp_address(rest)
-            except ValueError:
-                raise Refused from None
-        return value
-
-    return Check('"pcap:" or "mem:" and what belongs to it, or "udp:ADDRESS[:PORT]"', parse)
-
-
-def udp_address(text: str) -> tuple[str, int]:
-    """What follows `udp:`: a host's address, IPv6 in brackets if a port follows, and the port,
-    1701 (RFC 2661 8.1) if none is given. Raises ValueError."""
-    address, port = text, "1701"
-    if text.startswith("["):
-        address, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(text)
-        port = rest[1:] if rest else port
-    elif text.count(":") == 1:
-        address, _, port = text.partition(":")
-    host = ipaddress.ip_address(address)
-    if host.is_unspecified or host.is_multicast or "%" in address:
-        raise ValueError(text)
-    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 0xFFFF):
-        raise ValueError(text)
-    return str(host), int(port)
-
-
 def serial_line() -> Check:
     def parse(value: object) -> str:
         if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:

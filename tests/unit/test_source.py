@@ -105,6 +105,7 @@ EDGES = {
         "control.sim",
     ),
     "control.sim.traffic": ("control.config", "control.errors", "control.sim", "fastpath"),
+    "control.config_ports": ("control.config_values", "fastpath.ports.host_port"),
     "control.config_rules": ("control.config_values", "control.errors", "fastpath.rule_text"),
     "control.fastpath_filters": (
         "control.config",

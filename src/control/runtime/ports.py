@@ -1,17 +1,25 @@
-"""The [[port]] tables of a configuration, opened: `mem:`, `pcap:FILE` and `udp:ADDRESS[:PORT]`."""
+"""The [[port]] tables of a configuration, opened: each by the class that its URL's scheme names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from control.config import Config, Port
-from control.config_values import udp_address
 from control.errors import ConfigurationError, ResourceError
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapError, PcapPort
+from fastpath.ports.port import Port as FastpathPort
 from fastpath.ports.udp import UdpPort
+
+SCHEMES: Final[dict[str, type[FastpathPort]]] = {
+    "mem": MemPort,
+    "pcap": PcapPort,
+    "udp": UdpPort,
+}
+"""One row for each backend; control/config_ports.py says what their URLs look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +27,14 @@ class OpenPort:
     """A port of the engine."""
 
     config: Port
-    port: MemPort | PcapPort | UdpPort
+    port: FastpathPort
     index: int
 
     @property
     def descriptor(self) -> int | None:
         """What to wait for; None: nothing tells when packets come, or their time stamps do."""
-        return self.port.fileno() if isinstance(self.port, UdpPort) else None
+        descriptor: int = self.port.fileno()
+        return None if descriptor < 0 else descriptor
 
 
 def tunnel_ports(config: Config) -> tuple[Port, ...]:
@@ -60,22 +69,22 @@ def open_ports(
     Raises ConfigurationError for one that cannot be, ResourceError for one that is not to be had.
     """
     for item in (*(p for p in config.port if p.side == "home"), *tunnel_ports(config)):
-        port = _open(item, base_ns)
+        sender, parts = _open(item, base_ns)
+        port = sender
+        if parts:
+            port = parts[0]
+            sender.close()
         yield OpenPort(item, port, engine.attach(port, tables[item.virtual_router]))
 
 
-def _open(item: Port, base_ns: int) -> MemPort | PcapPort | UdpPort:
+def _open(item: Port, base_ns: int, queues: int = 1) -> tuple[FastpathPort, list[FastpathPort]]:
     scheme, _, rest = item.url.partition(":")
     try:
-        if scheme == "mem":
-            return MemPort(item.name)
-        if scheme == "pcap":
-            if not rest:
-                raise ConfigurationError(f"port {item.name}: pcap: needs the name of a file here")
-            return PcapPort(rest, rebase=True)
-        address, number = udp_address(rest)
-        return UdpPort(address, number, name=item.name, base_ns=base_ns)
+        made: tuple[FastpathPort, list[FastpathPort]] = SCHEMES[scheme].open(
+            rest, name=item.name, base_ns=base_ns, queues=queues
+        )
     except OSError as error:
         raise ResourceError(f"port {item.name}: {item.url}: {error.strerror or error}") from error
-    except PcapError as error:
+    except (PcapError, ValueError) as error:
         raise ConfigurationError(f"port {item.name}: {error}") from error
+    return made

@@ -339,9 +339,9 @@ class Process:
 
     def _ends_at(self, port: OpenPort) -> list[str]:
         """Local addresses whose tunnels end at a port: a socket's own, or all."""
-        if port.descriptor is None:
+        address = port.port.ends_at
+        if address is None:
             return local_addresses(self.config)
-        address = str(port.port.address[0])
         if address not in local_addresses(self.config):
             allowed = "must be the local_address of a virtual router"
             raise ConfigurationError(f"port {port.config.name}: {address} {allowed}")

@@ -7,7 +7,6 @@ from fastpath.abi.handle cimport fail, fail_with, worker_here, worker_slot_t
 from fastpath.atomic cimport sched_yield
 from fastpath.handover cimport BurstQueue, Bursts, Bursts_t, slots_t
 from fastpath.packet cimport packet_t
-from fastpath.ports.port cimport port_io
 from fastpath.worker cimport Worker
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -130,7 +129,8 @@ cdef int _attach_queue(fp_worker_t worker, int port, const fp_queue_t* queue,
         return fail(error, FP_ERROR_BUSY, 0, b"port %lld has a queue of Python's", port)
     while not (<Worker>slot.worker).enter():
         sched_yield()
-    memcpy((<Worker>slot.worker).port[port].io, queue, sizeof(port_io))
+    # It is a port_io without its end, fd.
+    memcpy((<Worker>slot.worker).port[port].io, queue, sizeof(fp_queue_t))
     (<Worker>slot.worker).leave()
     return FP_OK
 

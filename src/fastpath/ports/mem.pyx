@@ -182,6 +182,11 @@ cdef class MemPort(Port):
         self.io.next_ns = _next_ns
         self.io.tx_burst = _tx_burst
 
+    @classmethod
+    def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
+        """See Port.open. `rest` has no meaning; control alone uses the port."""
+        return cls(name), []
+
     def __dealloc__(self):
         _free(&self.c.rx)
         _free(&self.c.tx)
@@ -311,6 +316,11 @@ cdef class MemPort(Port):
     def tx_dropped(self) -> int:
         """Packets that were not taken because `tx_limit` was reached."""
         return self.c.tx_dropped
+
+    def counts(self) -> dict[str, int]:
+        """The three before, by name."""
+        return {"tx_packets": self.c.tx_packets, "tx_octets": self.c.tx_octets,
+                "tx_dropped": self.c.tx_dropped}
 
     def close(self) -> None:
         """Drops all frames and packets queued, and takes no more to send. Counters stay."""

@@ -178,6 +178,13 @@ cdef class PcapPort(Port):
         self.io.next_ns = _next_ns
         self.io.tx_burst = _tx_burst
 
+    @classmethod
+    def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
+        """See Port.open. `rest` is the path of a file; its times start at 0."""
+        if not rest:
+            raise ValueError("pcap: needs the name of a file here")
+        return cls(rest, rebase=True), []
+
     def __dealloc__(self):
         free(self.c.sources)
 
@@ -206,6 +213,10 @@ cdef class PcapPort(Port):
     def octets(self) -> int:
         """Captured octets of the packets consumed."""
         return self.c.octets
+
+    def counts(self) -> dict[str, int]:
+        """The two before, by name."""
+        return {"packets": self.c.packets, "octets": self.c.octets}
 
     @property
     def size(self) -> int:

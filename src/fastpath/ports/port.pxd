@@ -1,6 +1,8 @@
 # The port contract. A backend fills a port_io and subclasses Port; nothing else of it is known to
-# the engine.
-# All functions run without the GIL on the thread that drives the engine.
+# the engine. A backend is one file here and one row of control/runtime/ports.py.
+#
+# All functions run without the GIL on the thread that drives the engine or a worker: a part of a
+# port belongs to one worker, so it is used by one thread at a time. None of them waits.
 
 from fastpath.packet cimport packet_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -20,9 +22,13 @@ cdef struct port_io:
     void (*rx_consume)(void* state, int n) noexcept nogil
     # Time of the next packet, or UINT64_MAX when there is none now.
     uint64_t (*next_ns)(void* state) noexcept nogil
-    # Sends n IP packets (data, len; data starts at the IP header). Must copy what it keeps.
-    # Returns how many it took.
+    # Sends n IP packets (data, len; data starts at the IP header). They may be changed, and so may
+    # the HEADROOM octets in front of one. Must send or copy before it returns. Returns how many it
+    # took; the rest is counted as refused.
     int (*tx_burst)(void* state, packet_t** packets, int n) noexcept nogil
+    # Becomes readable when rx_burst would find something; -1: nothing tells, or there is nothing to
+    # wait for.
+    int fd
 
 cdef class Port:
     cdef port_io io

@@ -34,6 +34,32 @@ cdef class Port:
         self.io.rx_consume = _consume_none
         self.io.next_ns = _never
         self.io.tx_burst = _tx_none
+        self.io.fd = -1
+
+    @classmethod
+    def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
+        """Makes the port that the URL `scheme:rest` of a configuration asks for.
+
+        Returns a part of it for control and a list of `queues` parts, one for each worker, which
+        receive and send. Control's part only sends; with an empty list it receives as well, on
+        control's thread. `name` is what it is called, `base_ns` what the monotonic clock says at
+        the engine's time 0. Raises ValueError for a `rest` that the scheme does not know, OSError
+        for what is not to be had; then nothing stays open.
+        """
+        raise ValueError(f"{cls.__name__} is not opened by a URL")
+
+    @property
+    def ends_at(self) -> str | None:
+        """The local address of all tunnels that end at this port, None if any may."""
+        return None
+
+    def fileno(self) -> int:
+        """For poll and its like: readable when a packet waits. -1: nothing tells of packets."""
+        return self.io.fd
+
+    def counts(self) -> dict[str, int]:
+        """What the backend itself counts, by name; errors by kind among it."""
+        return {}
 
     @property
     def next_ns(self) -> int | None:

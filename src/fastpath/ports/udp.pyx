@@ -23,6 +23,8 @@ from libc.string cimport memcpy, memset
 import ipaddress
 import socket
 
+from fastpath.ports.host_port import host_and_port
+
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
 
@@ -267,13 +269,15 @@ cdef class UdpPort(Port):
     """A socket bound to one address of ours; `port` 0 lets the kernel choose one.
 
     Times of packets are those of the monotonic clock less `base_ns`. `buffer`: octets the kernel
-    may hold each way, less if it does not allow them. One thread at a time may use it, the engine's
-    included. Raises ValueError if `address` is no IPv4 or IPv6 address of one host, OSError if it
-    is not ours or the port is in use.
+    may hold each way, less if it does not allow them. With `reuse` more ports may be bound to the
+    same; each gets what some of the peers send. `sends_by`: sends by that port's socket, which
+    another thread may use, and receives nothing. One thread at a time may use a port. ValueError
+    for an address that is not one host's, OSError if it is not ours or the port is in use.
     """
 
     def __cinit__(self, str address, uint16_t port=L2TP_PORT, *, str name="udp",
-                  uint64_t base_ns=0, int buffer=_RECEIVE_BUFFER):
+                  uint64_t base_ns=0, int buffer=_RECEIVE_BUFFER, bint reuse=False,
+                  UdpPort sends_by=None):
         host = ipaddress.ip_address(address)
         if host.is_unspecified or host.is_multicast:
             raise ValueError(f"{address} is no address of one host")
@@ -284,15 +288,41 @@ cdef class UdpPort(Port):
         self.c.slots = <uint8_t*>aligned_alloc(_LINE, UDP_BATCH * UDP_SLOT)
         if self.c.slots == NULL:
             raise MemoryError
-        self._socket = _bound(host, port, buffer)
+        if sends_by is None:
+            self._socket = _bound(host, port, buffer, reuse)
+        else:
+            self._socket = sends_by._socket.dup()
         self.address = (str(host), self._socket.getsockname()[1])
         self.c.fd = self._socket.fileno()
         self._prepare(host.packed)
         self.io.state = &self.c
-        self.io.rx_burst = _rx_burst
-        self.io.rx_consume = _rx_consume
-        self.io.next_ns = _next_ns
         self.io.tx_burst = _tx_burst
+        if sends_by is None:
+            self.io.rx_burst = _rx_burst
+            self.io.rx_consume = _rx_consume
+            self.io.next_ns = _next_ns
+            self.io.fd = self.c.fd
+
+    @classmethod
+    def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
+        """See Port.open. `rest` is ADDRESS[:PORT], IPv6 in brackets if a port follows; the kernel
+        spreads peers, each known by address and port, over the queues."""
+        address, port = host_and_port(rest, L2TP_PORT)
+        parts = []
+        try:
+            for _ in range(queues):
+                parts.append(cls(address, port, name=name, base_ns=base_ns, reuse=queues > 1))
+                port = parts[0].address[1]
+            return cls(address, port, name=name, base_ns=base_ns, sends_by=parts[0]), parts
+        except BaseException:
+            for part in parts:
+                part.close()
+            raise
+
+    @property
+    def ends_at(self) -> str | None:
+        """See Port.ends_at: the address it is bound to."""
+        return self.address[0]
 
     def __dealloc__(self):
         free(self.c.slots)
@@ -328,10 +358,6 @@ cdef class UdpPort(Port):
             u.tx[i].msg_hdr.msg_iov = &u.tx_octets[i]
             u.tx[i].msg_hdr.msg_iovlen = 1
 
-    def fileno(self) -> int:
-        """For select and its like: readable when packets or errors wait. -1 once it is closed."""
-        return self.c.fd
-
     def __len__(self) -> int:
         """Datagrams that were read from the kernel and not consumed yet."""
         return self.c.count - self.c.head
@@ -342,12 +368,12 @@ cdef class UdpPort(Port):
 
     def close(self) -> None:
         """Closes the socket. Nothing is received or sent any more; counts stay."""
-        self.c.fd = -1
+        self.c.fd = self.io.fd = -1
         self.c.head = self.c.count = 0
         self._socket.close()
 
 
-def _bound(host, int port, int buffer):
+def _bound(host, int port, int buffer, bint reuse):
     """A socket that is bound, with its options set."""
     six = host.version == 6
     made = socket.socket(AF_INET6 if six else AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -365,6 +391,8 @@ def _bound(host, int port, int buffer):
                 made.setsockopt(socket.SOL_SOCKET, forced, buffer)
             except PermissionError:
                 made.setsockopt(socket.SOL_SOCKET, asked, buffer)
+        if reuse:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind((str(host), port))
     except OSError:
         made.close()
