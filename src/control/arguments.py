@@ -150,6 +150,12 @@ def _add_run(commands: Any) -> None:
         default=5.0,
         help="how long the end may wait for peers; default: %(default)s",
     )
+    run.add_argument(
+        "--user",
+        metavar="NAME",
+        default="",
+        help="whose rights it has from the beginning, with the capabilities that its ports need",
+    )
     run.add_argument("--json", action="store_true", help="log lines as JSON")
     _add_verbosity(run)
 

@@ -127,6 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         grace=arguments.grace,
         as_json=arguments.json,
         level=level,
+        user=arguments.user,
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import signal
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from live import configuration, datagram, loopback_network
+from live import PATIENCE, configuration, datagram, loopback_network
 from live_command import command, write_capture
 
 from control.budget_store import SqliteBudgetStore
@@ -248,5 +250,61 @@ def test_what_is_wrong_at_the_start_is_told_in_a_line(
             assert await run.exit() == code
             assert run.has(text), run.lines
             assert not run.has("Traceback")
+
+    asyncio.run(story())
+
+
+def test_a_service_manager_hears_of_the_start_its_life_a_reload_and_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+
+    async def hears(text: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while text not in (await loop.sock_recv(manager, 4096)).decode().split("\n"):
+                pass
+
+    async def story() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        file = playing(tmp_path, 0)
+        async with command("run", "--config", file, "--grace", "0.2") as run:
+            await hears("READY=1")
+            for _ in range(3):
+                await hears("WATCHDOG=1")
+            run.process.send_signal(signal.SIGHUP)
+            await hears("RELOADING=1")
+            await hears("READY=1")
+            run.process.send_signal(signal.SIGTERM)
+            await hears("STOPPING=1")
+            assert await run.exit() == 0
+
+    loop = asyncio.new_event_loop()
+    asyncio.run(story())
+    manager.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_started_by_root_it_runs_as_the_user_that_is_named(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        tmp_path.chmod(0o755)
+        for folder in tmp_path.parents:
+            if folder.stat().st_uid == 0 and folder != Path("/") and "pytest" in folder.name:
+                folder.chmod(0o755)
+        for path in tmp_path.iterdir():
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+        async with command("run", "--config", file, "--user", "nobody") as run:
+            await run.says("started")
+            status = Path(f"/proc/{run.process.pid}/status").read_text()
+            assert f"Uid:\t{pwd.getpwnam('nobody').pw_uid}\t" in status
+            assert await run.end() == 0
+        async with command("run", "--config", file, "--user", "no-such-user") as run:
+            assert await run.exit() == 3
+            assert run.has("--user no-such-user: there is no such user")
 
     asyncio.run(story())

@@ -10,27 +10,35 @@ import time
 from contextlib import ExitStack
 
 from control.budget_store import SqliteBudgetStore
+from control.config import Config
 from control.config_file import read_config
 from control.console import printable
 from control.dialout.events import Event
-from control.errors import DialoutError
+from control.errors import DialoutError, ResourceError
 from control.exit_codes import OK
 from control.log import Level, Log
+from control.runtime import privileges
 from control.runtime.collector import calm
 from control.runtime.lines import Lines
 from control.runtime.process import Process
+from control.runtime.service import Service
 from control.runtime.state import StateDirectory
 
 NO_STATE = "without --state budgets begin anew with every start"
 
 
-def run(path: str, *, state: str | None, grace: float, as_json: bool, level: Level) -> int:
+def run(
+    path: str, *, state: str | None, grace: float, as_json: bool, level: Level, user: str = ""
+) -> int:
     """Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. Returns the exit code.
 
-    Raises ConfigurationError, ResourceError, OSError.
+    `user`: whose rights it has from the beginning, with the capabilities that ports need. Raises
+    ConfigurationError, ResourceError, OSError.
     """
     # A core would hold every secret there is (threat T22).
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    config = read_config(path)
+    _give_up_privileges(config, user)
     with ExitStack() as stack:
         store = None
         if state is not None:
@@ -41,19 +49,44 @@ def run(path: str, *, state: str | None, grace: float, as_json: bool, level: Lev
         stack.callback(lines.close)
         log = Log(lines.write, time.time, as_json=as_json, level=level)
         stack.callback(log.close)
-        return asyncio.run(_Run(path, store, grace, log).run())
+        service = Service()
+        stack.callback(service.close)
+        return asyncio.run(_Run(path, config, store, grace, log, service).run())
+
+
+def _give_up_privileges(config: Config, user: str) -> None:
+    """Threads that are started later have no more than this one has now."""
+    schemes = {port.url.partition(":")[0]: port for port in config.port}
+    for scheme, port in schemes.items():
+        if lacking := privileges.missing(privileges.needed((scheme,))):
+            raise ResourceError(
+                f"port {port.name}: {port.url} needs {' and '.join(lacking)}, "
+                "which this process does not have"
+            )
+    # A reload may bring ports of interfaces and kernel routes.
+    always = {privileges.NET_ADMIN, privileges.NET_RAW}
+    privileges.drop(always | privileges.needed(schemes), user)
 
 
 class _Run:
-    def __init__(self, path: str, store: SqliteBudgetStore | None, grace: float, log: Log) -> None:
+    def __init__(
+        self,
+        path: str,
+        config: Config,
+        store: SqliteBudgetStore | None,
+        grace: float,
+        log: Log,
+        service: Service,
+    ) -> None:
         self._path = path
         self._store = store
         self._grace = grace
         self._log = log
+        self._service = service
         self._end = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._process = Process(read_config(path), store=store, on_event=self._tell)
+        self._process = Process(config, store=store, on_event=self._tell)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -67,7 +100,10 @@ class _Run:
         self._note(Level.NOTICE, "started", self._started())
         if self._store is None:
             self._note(Level.WARNING, "state", NO_STATE)
+        self._service.ready(self._started())
+        self._show_life()
         await self._end.wait()
+        self._service.stopping()
         stopping = asyncio.create_task(process.stop(self._grace))
         self._end.clear()
         again = asyncio.create_task(self._end.wait())
@@ -80,6 +116,13 @@ class _Run:
         heard = "every peer has heard of it" if process.lns.stopped else "not every peer answered"
         self._note(Level.NOTICE, "stopped", heard)
         return OK
+
+    def _show_life(self) -> None:
+        """By the loop that does all of control's work: if that hangs, nobody hears of it."""
+        interval = self._service.watchdog
+        if interval is not None:
+            self._service.alive()
+            asyncio.get_running_loop().call_later(interval, self._show_life)
 
     def _started(self) -> str:
         ports = ", ".join(f"{p.config.name} {p.config.url}" for p in self._process.ports)
@@ -98,6 +141,7 @@ class _Run:
         """Reads the file beside the loop, for it may be long. What is wrong with it is told, and
         all stays as it was."""
         async with self._reloading:
+            self._service.reloading()
             try:
                 config = await asyncio.to_thread(read_config, self._path)
                 found = await self._process.reload(config)
@@ -106,6 +150,8 @@ class _Run:
                     self._note(Level.ERROR, "reload", line)
                 self._note(Level.ERROR, "not reloaded", "the configuration in force stays")
                 return
+            finally:
+                self._service.ready(self._started())
             for change in found.changes:
                 self._note(Level.NOTICE, "reload", str(change))
             self._note(Level.NOTICE, "reloaded", f"{len(found.changes)} differences")
