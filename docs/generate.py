@@ -60,6 +60,7 @@ PACKAGES = {
     "control": "control",
     "control-bench": "control/bench",
     "control-dialout": "control/dialout",
+    "control-kernel": "control/kernel",
     "control-l2tp": "control/l2tp",
     "control-ppp": "control/ppp",
     "control-radius": "control/radius",

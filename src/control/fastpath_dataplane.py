@@ -14,6 +14,7 @@ from control.config import Classifier, Config, VirtualRouter
 from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEvent
 from control.errors import ResourceError
 from control.fastpath_filters import Filters
+from control.fib_observers import FibObservers, Kind, Observer
 from fastpath.engine import Engine
 
 NANOSECONDS = 1_000_000_000
@@ -39,15 +40,22 @@ class _Transaction:
         """What the filters' users are told if the transaction succeeds."""
         self._tunnel_port = tunnel_port
         self._tables = tables
+        self.made: list[tuple[NextHop, Kind]] = []
+        self.routes: dict[tuple[int, str], NextHop | None] = {}
+        self.gone: list[NextHop] = []
+        """What observers of the FIB are told if the transaction succeeds."""
 
     def add_route(self, table: int, prefix: str, nh: NextHop) -> None:
         self._inner.add_route(self._tables[table], prefix, nh)
+        self.routes[table, prefix] = nh
 
     def delete_route(self, table: int, prefix: str) -> None:
         self._inner.delete_route(self._tables[table], prefix)
+        self.routes[table, prefix] = None
 
     def add_glean(self, table: int, prefix: str) -> NextHop:
         nh: int = self._inner.add_adjacency("glean", table=self._tables[table])
+        self.made.append((nh, "dial-out"))
         return nh
 
     def add_session(self, spec: SessionSpec) -> NextHop:
@@ -60,6 +68,7 @@ class _Transaction:
             port=self._port_of.get(spec.local[0], self._tunnel_port),
             **_header(spec),
         )
+        self.made.append((nh, "access"))
         return nh
 
     def update_session(self, nh: NextHop, spec: SessionSpec) -> None:
@@ -67,6 +76,7 @@ class _Transaction:
 
     def delete_adjacency(self, nh: NextHop) -> None:
         self._inner.delete_adjacency(nh)
+        self.gone.append(nh)
         self._done.append(partial(self._filters.release, nh))
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
@@ -135,6 +145,11 @@ class FastpathDataplane:
         self._filters = Filters(engine) if filters is None else filters
         self._numbers = {index: number for number, index in tables.items()}
         self._now = now
+        self._observers = FibObservers()
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """See FibObservers.observe."""
+        return self._observers.observe(observer)
 
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
@@ -146,6 +161,7 @@ class FastpathDataplane:
                 )
                 yield made
             made.committed()
+            self._observers.committed(made.made, made.routes, made.gone)
         except MemoryError as error:
             raise ResourceError(str(error)) from None
 

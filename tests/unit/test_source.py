@@ -118,8 +118,16 @@ EDGES = {
         "control.dataplane",
         "control.errors",
         "control.fastpath_filters",
+        "control.fib_observers",
         "control.l2tp.events",
         "fastpath",
+    ),
+    "control.fib_observers": ("control.dataplane",),
+    "control.kernel": (
+        "control.errors",
+        "control.fib_observers",
+        "control.kernel",
+        "control.unlocked",
     ),
     "control.routes": (),
     "control.route_file": ("control.errors", "control.routes", "fastpath"),
@@ -133,7 +141,7 @@ EDGES = {
 FORBIDDEN = {
     part: {"asyncio", "random", "select", "selectors", "socket", "threading", "time"}
     for part in (
-        *("control.l2tp", "control.ppp", "control.radius", "control.dialout"),
+        *("control.l2tp", "control.ppp", "control.radius", "control.dialout", "control.kernel"),
         "control.deadlines",
     )
 }
