@@ -84,6 +84,9 @@ class SimCpe:
     """Where its end of the modem's serial line is: `pty:COMMAND` (a program, such as pppd),
     `tcp:ADDRESS:PORT`; empty: in the simulator. The keys above and below are not used then, unless
     `dialout sim cpe` answers at that port."""
+    device: str = ""
+    """TUN device that `dialout sim` makes for its hosts, which are then this machine's, or those of
+    the network namespace it is moved to; empty: the site answers pings and UDP itself."""
     answer: str = "full"
     """Its PPP: `full`, or `fast`, the least that brings up a link, for load tests."""
     echo: bool = True

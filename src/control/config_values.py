@@ -205,6 +205,19 @@ def route_distinguisher() -> Check:
     return Check("a route distinguisher such as 0.0.0.0:65000 or 65000:1 (RFC 4364 4.2)", parse)
 
 
+def interface_name() -> Check:
+    """Of a network interface, as the kernel has it; empty: none."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or len(value) > 15 or value in (".", ".."):
+            raise Refused
+        if any(not 32 < ord(c) < 127 or c in "/:%" for c in value):
+            raise Refused
+        return value
+
+    return Check("the name of a network interface, up to 15 characters, or empty", parse)
+
+
 def serial_line() -> Check:
     def parse(value: object) -> str:
         if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:

@@ -12,6 +12,7 @@ import hmac
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from control import config as settings
 from control.errors import DecodeError
@@ -30,6 +31,9 @@ from control.ppp.link import Link
 from control.sim import cpe_ipv6, host
 from control.sim.clock import Alarm, VirtualClock
 from control.sim.fast_link import FastLink
+
+if TYPE_CHECKING:
+    from control.sim.device import TunDevice
 
 SITE_MRU = 1500
 PATIENCE = 120.0
@@ -55,7 +59,7 @@ class CpeCounters:
     frames_in: int = 0
     frames_out: int = 0
     packets: int = 0
-    """IP packets received: the sum of the nine below."""
+    """IP packets received: the sum of the ten below."""
     pings: int = 0
     """Echo Requests answered."""
     echoes: int = 0
@@ -73,6 +77,12 @@ class CpeCounters:
     """UDP or ICMP that is cut off or has a wrong checksum."""
     too_big: int = 0
     """Answers that the caller's MRU does not allow."""
+    to_hosts: int = 0
+    """Given to the hosts of the site's device."""
+    from_hosts: int = 0
+    """Packets of those hosts that left by a call."""
+    without_call: int = 0
+    """Packets of those hosts that came while no call was up."""
 
 
 class Line:
@@ -170,6 +180,7 @@ class Line:
                     self._check(event)
                 case NetworkOpened():
                     self.open = True
+                    self._site.line = self
                     self._counters.opened += 1
                     if self._on_open is not None:
                         self._on_open()
@@ -226,6 +237,10 @@ class Line:
         if not self.open:
             counters.not_open += 1
             return
+        if self._site.hosts is not None:
+            counters.to_hosts += 1
+            self._site.hosts.write(packet)
+            return
         try:
             protocol, _, _ = host.read_ip(packet)
         except DecodeError:
@@ -238,7 +253,20 @@ class Line:
         else:
             counters.ignored += 1
 
+    def send_packet(self, packet: bytes) -> bool:
+        """A packet of the site's hosts. False: its family is not open."""
+        six = packet[0] >> 4 == 6
+        if not self._carrier or not (self.ipv6.open if six else self.open):
+            return False
+        self._transmit((self._ipv6_prefix if six else self._prefix) + packet)
+        return True
+
     def _receive_ipv6(self, packet: bytes) -> None:
+        if self._site.hosts is not None and self.ipv6.open:
+            self._counters.packets += 1
+            self._counters.to_hosts += 1
+            self._site.hosts.write(packet)
+            return
         echo = self._config.echo
         answer = self.ipv6.receive(packet, self._counters, echo=echo, mru=self._peer_mru)
         if answer is not None:
@@ -278,6 +306,10 @@ class SimCpe:
         self._rng = rng
         self._identification = 0
         self._link_config: LinkConfig | None = None
+        self.hosts: TunDevice | None = None
+        """None: the site itself answers pings and UDP."""
+        self.line: Line | None = None
+        """The call whose IPCP opened last."""
 
     @property
     def number(self) -> str:
@@ -301,6 +333,13 @@ class SimCpe:
         lean = self.config.answer == "fast"
         rng = self._rng if lean else random.Random(self._rng.getrandbits(64))
         return Line(self, rng, send=send, hang_up=hang_up, on_open=on_open)
+
+    def receive_from_hosts(self, packet: bytes) -> None:
+        """One packet of the site's hosts; it leaves by the call that came up last."""
+        if packet and self.line is not None and self.line.send_packet(packet):
+            self.counters.from_hosts += 1
+        else:
+            self.counters.without_call += 1
 
     def new_link(self, rng: random.Random) -> Link | FastLink:
         if self._link_config is None:

@@ -19,6 +19,7 @@ from control import config as settings
 from control.l2tp.events import Datagram, SocketAddress
 from control.sim.clock import Alarm
 from control.sim.cpe import SimCpe
+from control.sim.device import TunDevice
 from control.sim.lac import SimLac
 from control.sim.lac_call import Site
 from control.sim.link import Direction, Impairment, Link
@@ -232,11 +233,17 @@ class Simulators:
         self._triggers: dict[int, socket.socket] = {}
         self.answering: list[Answering] = []
         """Sites that wait for calls at a line of their own."""
+        self.devices: list[TunDevice] = []
         self.sites = tuple(
             self._site(cpe, f"{name}/cpe/{index}/{cpe.number}", "cpe" in parts)
             for index, cpe in enumerate(config.cpe)
         )
         try:
+            for site in self.sites:
+                if isinstance(site, SimCpe) and site.config.device:
+                    device = TunDevice(site.config.device, self.time, site.receive_from_hosts)
+                    self.devices.append(device)
+                    site.hosts = device
             if "cpe" in parts:
                 for site in self.sites:
                     if isinstance(site, SimCpe) and site.config.line:
@@ -277,6 +284,9 @@ class Simulators:
             yield f"lac {config.host_name} {config.address} port {config.port}"
         for radius in self.radius:
             yield f"radius {radius.address} port {radius.port}"
+        for cpe in self.sites:
+            if isinstance(cpe, SimCpe) and cpe.hosts is not None:
+                yield f"cpe {cpe.number} with its hosts behind {cpe.config.device}"
         for answering in self.answering:
             yield f"cpe {answering.site.number} {answering.site.config.line}"
 
@@ -317,6 +327,8 @@ class Simulators:
             radius.close()
         for answering in self.answering:
             answering.close()
+        for device in self.devices:
+            device.close()
         for sender in self._triggers.values():
             sender.close()
         for site in self.sites:

@@ -258,3 +258,48 @@ def test_the_four_ways_to_begin_an_ip_frame() -> None:
     assert ip_prefix(acfc=True, pfc=False) == b"\x00\x21"
     assert ip_prefix(acfc=False, pfc=True) == b"\xff\x03\x21"
     assert ip_prefix(acfc=True, pfc=True) == b"\x21"
+
+
+class Wire:
+    """Stands for a site's device."""
+
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+
+    def write(self, packet: bytes) -> None:
+        self.packets.append(packet)
+
+
+def test_packets_for_a_site_with_a_device_go_to_its_hosts_untouched() -> None:
+    caller = Caller()
+    caller.site.hosts = wire = Wire()  # type: ignore[assignment]
+    early = host.udp_packet(HOME, 1, REMOTE, 2, b"early")
+    caller.line.receive_frame(ip_prefix(acfc=False, pfc=False) + early)
+    caller.clock.run_until(5.0)
+    assert caller.line.open
+    ping = host.ping_packet(HOME, REMOTE)
+    broken = ping[:-1] + b"\xff"
+    for packet in (ping, broken):
+        caller.line.receive_frame(ip_prefix(acfc=False, pfc=False) + packet)
+    assert wire.packets == [ping, broken]
+    counters = caller.site.counters
+    assert (counters.packets, counters.to_hosts, counters.not_open, counters.pings) == (3, 2, 1, 0)
+
+
+def test_packets_of_the_hosts_leave_by_the_call_that_is_up() -> None:
+    caller = Caller()
+    answer = host.udp_packet(REMOTE, 1, HOME, 2, b"answer")
+    caller.site.receive_from_hosts(answer)
+    assert caller.site.counters.without_call == 1
+    caller.clock.run_until(5.0)
+    before = len(caller.frames)
+    caller.site.receive_from_hosts(answer)
+    caller.site.receive_from_hosts(b"")
+    caller.site.receive_from_hosts(b"\x60" + answer[1:])  # IPV6CP is not open
+    caller.clock.run_until(6.0)
+    assert [frame[-len(answer) :] for _, frame in caller.frames[before:]] == [answer]
+    counters = caller.site.counters
+    assert (counters.from_hosts, counters.without_call) == (1, 3)
+    caller.line.drop()
+    caller.site.receive_from_hosts(answer)
+    assert caller.site.counters.without_call == 4
