@@ -84,9 +84,9 @@ static inline void python_start(void)
 static inline void router_create(struct router *r)
 {
     static const uint8_t address[4] = {10, 88, 0, 1};
-    fp_adjacency_t home = {FP_ADJACENCY_IP, 0, 0, 0, 1500};
-    fp_adjacency_t tunnel = {FP_ADJACENCY_IP, 0, 0, 0, 1500};
-    fp_adjacency_t local = {FP_ADJACENCY_LOCAL, 1, 0, FP_PORT_INVALID, 1500};
+    fp_adjacency_t home = {FP_ADJACENCY_IP, 0, 0, 0, 1500, 0};
+    fp_adjacency_t tunnel = {FP_ADJACENCY_IP, 0, 0, 0, 1500, 0};
+    fp_adjacency_t local = {FP_ADJACENCY_LOCAL, 1, 0, FP_PORT_INVALID, 1500, 0};
     fp_route_t routes[2];
     fp_transaction_t t;
     MUST(fp->engine_create(NULL, &r->engine, &error));

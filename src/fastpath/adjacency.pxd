@@ -45,7 +45,7 @@ cdef struct adjacency_t:      # 64 octets
     uint8_t rewrite_len       # octets to put before the inner IP packet
     uint8_t ppp_len           # of which so many, the last ones, are the PPP header
     uint16_t mtu              # largest IP packet that fits, octets
-    port_t port               # where it leaves
+    port_t port               # where it leaves: port and slot of a neighbour (types.pxd)
     session_t session         # SESSION: its entry in the session table
     uint8_t rewrite[REWRITE_ROOM]
     uint16_t ip_sum           # outer IP header without length, identification, TOS and checksum

@@ -20,7 +20,7 @@ _FIELDS = (
     ("data", "u8"), ("frame", "u8"), ("ts", "u8"), ("len", "u4"), ("frame_len", "u4"),
     ("wire_len", "u4"), ("nh", "u4"), ("session", "u4"), ("l3", "u2"), ("l4", "u2"),
     ("headroom", "u2"), ("table", "u2"), ("port", "u2"), ("link", "u1"), ("family", "u1"),
-    ("proto", "u1"), ("verdict", "u1"), ("reason", "u1"), ("flags", "u1"))
+    ("proto", "u1"), ("verdict", "u1"), ("reason", "u1"), ("flags", "u1"), ("neighbour", "u2"))
 
 _STARTS = np.cumsum([0, *(int(form[1]) for _, form in _FIELDS)]).tolist()
 PACKET = np.dtype({"names": [name for name, _ in _FIELDS], "formats": [f for _, f in _FIELDS],

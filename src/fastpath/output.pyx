@@ -14,7 +14,7 @@ from fastpath.ip6 cimport IP6_DESTINATION, is_unspecified
 from fastpath.mss cimport cut_mss
 from fastpath.packet cimport PKT_DECAPPED, PKT_QUIET_OUT
 from fastpath.quick cimport add_session, unframe
-from fastpath.types cimport INET, nh_t
+from fastpath.types cimport INET, PORT_MASK, nh_t
 from fastpath.verdict cimport (
     REASON_NONE, REASON_PORT_GONE, REASON_TOO_BIG, REASON_TTL_EXPIRED, VERDICT_DELIVER,
     VERDICT_FORWARD)
@@ -75,7 +75,7 @@ cdef class Output(Transmit):
         cdef uint32_t length = p.len - p.l3
         cdef frag_t fragments
         cdef int reason = REASON_TOO_BIG
-        if a.port >= self.ports or self.port[a.port].io == NULL:
+        if a.port & PORT_MASK >= self.ports or self.port[a.port & PORT_MASK].io == NULL:
             return REASON_PORT_GONE
         if ip[8 if p.family == INET else 7] <= 1:
             self.answer(p, ANSWER_EXPIRED, 0)
@@ -210,7 +210,7 @@ cdef class Output(Transmit):
         else:
             self.lookup6(table, p.data + IP6_DESTINATION, &nh, 1)
         a = self.adjacency(&nh)
-        if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port >= self.ports:
+        if (a.kind != ADJ_IP and a.kind != ADJ_SESSION) or a.port & PORT_MASK >= self.ports:
             add_count(self._counters, COUNTER_ICMP_UNROUTABLE, 1)
             return
         self.comment = b"ICMP answer"

@@ -28,7 +28,7 @@ cdef enum:
     PKT_SOCKET = 64           # came by a socket: the kernel has judged its outer addresses
 
 # Layout (64 octets):  data frame ts | len frame_len wire_len nh session | l3 l4 headroom table
-# port | 6 x u8
+# port | 6 x u8 | neighbour
 cdef struct packet_t:
     uint8_t* data             # first octet of the packet as it stands now
     uint8_t* frame            # first octet as it was received
@@ -49,3 +49,4 @@ cdef struct packet_t:
     uint8_t verdict           # enum Verdict
     uint8_t reason            # enum Reason, with VERDICT_DROP
     uint8_t flags             # PKT_*
+    uint16_t neighbour        # slot of the port it leaves by, 0 for none; set when it is queued

@@ -26,7 +26,7 @@ from fastpath.quick cimport add_session, is_plain, is_plain6, queue, unframe
 from fastpath.session cimport session_count_t
 from fastpath.transmit cimport port_entry_t
 from fastpath.trigger cimport TRIGGER_GONE
-from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, SESSION_INVALID, nh_t
+from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, PORT_MASK, SESSION_INVALID, nh_t
 from fastpath.unwrap cimport CHUNK, Unwrap
 from fastpath.verdict cimport (
     REASON_FILTERED, REASON_NONE, REASON_NO_ROUTE, VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD,
@@ -214,12 +214,14 @@ cdef class Pipeline(Unwrap):
         cdef session_count_t* received = self.counts.received
         cdef const adjacency_t* a
         cdef packet_t* p
+        cdef uint32_t port
         cdef int i
         for i in range(n):
             p = &burst[i]
             a = &adjacencies[p.nh]
             tally.octets += p.wire_len
-            if p.verdict <= VERDICT_DELIVER and a.port < attached and ports[a.port].io != NULL:
+            port = a.port & PORT_MASK
+            if p.verdict <= VERDICT_DELIVER and port < attached and ports[port].io != NULL:
                 if is_plain(p, a):
                     if p.flags & PKT_DECAPPED:
                         add_session(&received[p.session], p, PKT_QUIET_IN)
@@ -233,8 +235,8 @@ cdef class Pipeline(Unwrap):
                     else:
                         unframe(p)
                         tally.delivered += 1
-                    if queue(&ports[a.port], p):
-                        self.transmit(&ports[a.port])
+                    if queue(&ports[port], p, a.port):
+                        self.transmit(&ports[port])
                     continue
                 if is_plain6(p, a):
                     self._leave6(p, a, tally)
@@ -257,8 +259,8 @@ cdef class Pipeline(Unwrap):
         else:
             unframe(p)
             tally.delivered += 1
-        if queue(&self.port[a.port], p):
-            self.transmit(&self.port[a.port])
+        if queue(&self.port[a.port & PORT_MASK], p, a.port):
+            self.transmit(&self.port[a.port & PORT_MASK])
 
     cdef void _handle(self, packet_t* p) noexcept nogil:
         """Carries any verdict out."""

@@ -7,9 +7,9 @@ from fastpath.ip6 cimport is_extension
 from fastpath.transmit cimport QUEUE_MAX, port_entry_t
 from fastpath.packet cimport PKT_DECAPPED, PKT_READONLY, packet_t
 from fastpath.session cimport session_count_t
-from fastpath.types cimport HEADROOM, INET, INET6
+from fastpath.types cimport HEADROOM, INET, INET6, PORT_BITS
 from fastpath.wire cimport IPV6_HEADER, PROTO_TCP, TCP_SYN
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 
 # Whether a TCP packet has to be looked at for its MSS.
@@ -65,8 +65,9 @@ cdef inline void unframe(packet_t* p) noexcept nogil:
     p.l3 = 0
 
 
-# True: the queue is full.
-cdef inline bint queue(port_entry_t* entry, packet_t* p) noexcept nogil:
+# port: the adjacency's, with the neighbour. True: the queue is full.
+cdef inline bint queue(port_entry_t* entry, packet_t* p, uint16_t port) noexcept nogil:
+    p.neighbour = port >> PORT_BITS
     entry.queue[entry.queued] = p
     entry.queued += 1
     return entry.queued == QUEUE_MAX

@@ -4,7 +4,7 @@ from fastpath.adjacency cimport adjacency_t
 from fastpath.session cimport session_ends_t, session_entry_t
 from fastpath.types cimport addr_t
 from fastpath.update_error cimport update_error_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
 cdef enum:
     TOS_COPY = -1             # outer TOS octet is the inner one
@@ -32,11 +32,15 @@ cdef struct session_request_t:
     int64_t tunnel            # our ids
     int64_t session
     int64_t port              # where it leaves
+    int64_t neighbour         # slot of the neighbour there, 0 for none
     form_t form
 
-# Both return 0, or fill the error in and return its code.
+# All return 0, or fill the error in and return its code.
 cdef int check_form(const form_t* form, update_error_t* error) noexcept nogil
 cdef int check_request(const session_request_t* request, update_error_t* error) noexcept nogil
+cdef int check_port(int64_t port, int64_t neighbour, update_error_t* error) noexcept nogil
+# An adjacency's `port` of both.
+cdef uint16_t port_field(int64_t port, int64_t neighbour) noexcept nogil
 cdef uint64_t request_key(const session_request_t* request) noexcept nogil
 cdef void apply_request(session_entry_t* entry, session_ends_t* ends,
                         const session_request_t* request) noexcept nogil

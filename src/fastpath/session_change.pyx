@@ -5,7 +5,8 @@ from fastpath.adjacency cimport (
     adjacency_t)
 from fastpath.rewrite cimport build_rewrite, outer_t
 from fastpath.session cimport session_ends_t, session_entry_t, session_key, session_local6
-from fastpath.types cimport DATAGRAM_MAX, INET6, PORT_INVALID
+from fastpath.types cimport (
+    DATAGRAM_MAX, INET6, NEIGHBOURS_MAX, PORT_BITS, PORT_INVALID, PORT_MASK)
 from fastpath.update_error cimport UPDATE_DONE, refuse_range, update_error_t
 from fastpath.wire cimport load_be32, store_be32
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
@@ -34,10 +35,25 @@ cdef int check_request(const session_request_t* request, update_error_t* error) 
     if code == UPDATE_DONE:
         code = refuse_range(error, "peer UDP port", request.peer_port, 1, 0xFFFF)
     if code == UPDATE_DONE:
-        code = refuse_range(error, "port", request.port, 0, PORT_INVALID)
+        code = check_port(request.port, request.neighbour, error)
     if code == UPDATE_DONE:
         code = check_form(&request.form, error)
     return code
+
+
+cdef int check_port(int64_t port, int64_t neighbour, update_error_t* error) noexcept nogil:
+    cdef int code = UPDATE_DONE
+    if port != PORT_INVALID:
+        code = refuse_range(error, "port", port, 0, PORT_MASK - 1)
+    if code == UPDATE_DONE:
+        code = refuse_range(error, "neighbour", neighbour, 0, NEIGHBOURS_MAX - 1)
+    return code
+
+
+cdef uint16_t port_field(int64_t port, int64_t neighbour) noexcept nogil:
+    if port == PORT_INVALID:
+        return PORT_INVALID
+    return <uint16_t> (neighbour << PORT_BITS | port)
 
 
 cdef uint64_t request_key(const session_request_t* request) noexcept nogil:

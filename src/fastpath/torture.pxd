@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 cdef enum:
     PAIRS = 60                # linked routes: two of IPv4, one of IPv6 in another table
     KEYS4 = 2 * PAIRS + 1     # and the one that says which state all sessions are in
-    STATES = 64               # of the sessions
+    STATES = 63               # of the sessions
     HOPS = 32                 # next hops that the linked routes take in turn
 
 cdef class Torture:

@@ -74,9 +74,9 @@ cdef class Torture:
         cdef int i
         memset(self._keys6, 0, sizeof(self._keys6))
         for i in range(HOPS):
-            code = code or self._update.add_adjacency(ADJ_IP, 0, i, 1500, False, &self._hop[i])
+            code = code or self._update.add_adjacency(ADJ_IP, 0, i, 1500, 0, False, &self._hop[i])
         for i in range(STATES):
-            code = code or self._update.add_adjacency(ADJ_IP, 0, i, 1500, False,
+            code = code or self._update.add_adjacency(ADJ_IP, 0, i, 1500, 0, False,
                                                       &self._state_hop[i])
         for i in range(KEYS4):
             # Near each other and far: nodes that are shared, and nodes that are not.

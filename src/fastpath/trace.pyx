@@ -16,7 +16,7 @@ from fastpath.parse cimport parse_ip, parse_link
 from fastpath.ports.linktype cimport link_number
 from fastpath.prefix_store cimport store_longest
 from fastpath.session cimport session_entry_t
-from fastpath.types cimport INET, INET6, NH_DROP, PORT_INVALID, addr_t, nh_t
+from fastpath.types cimport INET, INET6, NH_DROP, PORT_BITS, PORT_INVALID, PORT_MASK, addr_t, nh_t
 from fastpath.verdict cimport REASON_NONE, VERDICT_DROP
 from fastpath.wire cimport load_be16
 from fastpath.worker cimport Worker
@@ -99,10 +99,13 @@ cdef object _traced(Engine engine, Worker asker, int port, bytes frame, str link
     prefix = _route_of(engine, p) if routed else None
     nh = p.nh if routed else NH_DROP
     a = asker.adjacency(&nh)
-    leaves = a.port if a.kind in (ADJ_IP, ADJ_SESSION) and a.port != PORT_INVALID else None
+    leaves = (a.port & PORT_MASK if a.kind in (ADJ_IP, ADJ_SESSION) and a.port != PORT_INVALID
+              else None)
+    slot = a.port >> PORT_BITS
     if prefix is not None:
         lines.append(f"table {p.table}: {prefix} leads to next hop {p.nh}, {KINDS[a.kind]}"
-                     + ("" if leaves is None else f" by port {leaves}, MTU {a.mtu}"))
+                     + ("" if leaves is None else f" by port {leaves}, MTU {a.mtu}"
+                        + (f", neighbour {slot}" if slot else "")))
     if a.kind == ADJ_SESSION:
         lines.append(_header_line(a))
     verdict = VERDICTS[p.verdict]

@@ -179,17 +179,20 @@ cdef class Transaction:
 
     # Adjacencies ----------------------------------------------------------------------------
 
-    def add_adjacency(self, str kind, *, table=0, port=0xFFFF, mtu=1500, bint tunnel=False) -> int:
+    def add_adjacency(self, str kind, *, table=0, port=0xFFFF, mtu=1500, neighbour=0,
+                      bint tunnel=False) -> int:
         """A new adjacency of kind `drop`, `local`, `glean` or `ip`; returns its next hop index.
 
-        `ip` leaves by `port` and takes packets up to `mtu` octets; `tunnel` makes a `local` address
+        `ip` leaves by `port`, toward the neighbour in slot `neighbour` there (0: the port finds out
+        itself), and takes packets up to `mtu` octets; `tunnel` makes a `local` address
         one at which UDP 1701 is L2TP; `table` is the routing table of a `glean`.
         """
         cdef nh_t nh = NH_DROP
         self._check_open()
         if kind not in _KINDS:
             raise ValueError(f"kind {kind!r} is not one of {', '.join(_KINDS)}")
-        self._checked(self._update.add_adjacency(_KINDS[kind], table, port, mtu, tunnel, &nh))
+        self._checked(self._update.add_adjacency(_KINDS[kind], table, port, mtu, neighbour, tunnel,
+                                                 &nh))
         return nh
 
     def delete_adjacency(self, nh: int) -> None:
@@ -198,16 +201,16 @@ cdef class Transaction:
         self._checked(self._update.delete_adjacency(index))
 
     def add_session(self, *, table, local, peer, tunnel, session, peer_tunnel, peer_session, port,
-                    mtu=1460, mss=0, bint acfc=False, bint pfc=False, bint sequencing=False,
-                    bint udp_checksum=True, tos=None, bint df=True) -> int:
+                    neighbour=0, mtu=1460, mss=0, bint acfc=False, bint pfc=False,
+                    bint sequencing=False, bint udp_checksum=True, tos=None, bint df=True) -> int:
         """An L2TP session: encapsulates toward `peer`, accepts from it; returns its next hop index.
 
         local and peer: (IP address, UDP port), both of one family; tunnel and session: our ids,
         1..65535; mtu: largest inner packet, octets; mss: TCP segments are cut to it, octets, in
         IPv6 to 20 less, 0 for not; tos: outer TOS octet or traffic class, None copies the inner
-        one; port: where it leaves. Over IPv6 df says nothing, and without udp_checksum messages
-        that have none are taken too. Raises ValueError for a value out of range or ids that are in
-        use.
+        one; port and neighbour: where it leaves, as add_adjacency. Over IPv6 df says nothing, and
+        without udp_checksum messages that have none are taken too. Raises ValueError for a value
+        out of range or ids that are in use.
         """
         cdef session_request_t request
         cdef uint8_t[ADDRESS_OCTETS] octets
@@ -224,6 +227,7 @@ cdef class Transaction:
         request.tunnel = tunnel
         request.session = session
         request.port = port
+        request.neighbour = neighbour
         _form(&request.form, peer_tunnel, peer_session, mtu, mss, acfc, pfc, sequencing,
               udp_checksum, tos, df)
         self._checked(self._update.add_session(&request, &nh))
@@ -238,6 +242,12 @@ cdef class Transaction:
         _form(&form, peer_tunnel, peer_session, mtu, mss, acfc, pfc, sequencing, udp_checksum, tos,
               df)
         self._checked(self._update.update_session(index, &form))
+
+    def set_neighbour(self, nh: int, neighbour: int) -> None:
+        """Another slot of a neighbour for a plain next hop or a session, from the commit on; the
+        port stays. Raises ValueError for a slot outside 0..1023 or another kind of adjacency."""
+        cdef nh_t index = self._next_hop(nh)
+        self._checked(self._update.set_neighbour(index, neighbour))
 
     def set_sources(self, nh: int, prefixes) -> None:
         """Prefixes of either family that the peer of a session may send from even if the route to

@@ -9,11 +9,11 @@ from fastpath.icmp cimport bucket_t
 from fastpath.packet cimport packet_t
 from fastpath.ports.port cimport capture_io, port_io
 from fastpath.session cimport session_map_t
-from fastpath.types cimport nh_t
+from fastpath.types cimport PORT_MASK, nh_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    PORTS_MAX = 64
+    PORTS_MAX = PORT_MASK
     QUEUE_MAX = 256           # packets that wait for one tx_burst
     EXTRA_MAX = 256           # packets made here between two flushes
     ARENA_SIZE = 1 << 20      # copies of packets that cannot be changed in place

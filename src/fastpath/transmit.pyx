@@ -13,7 +13,7 @@ from fastpath.memory cimport unmap
 from fastpath.packet cimport LINK_IPV4, LINK_IPV6, PKT_GENERATED, PKT_READONLY
 from fastpath.ports.capture_output cimport CaptureWriter
 from fastpath.quick cimport queue
-from fastpath.types cimport HEADROOM, INET, SESSION_INVALID
+from fastpath.types cimport HEADROOM, INET, PORT_MASK, SESSION_INVALID
 from fastpath.verdict cimport VERDICT_DROP, verdict_text
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -144,17 +144,17 @@ cdef class Transmit:
         p.flags &= ~<uint8_t>PKT_READONLY
 
     cdef void _queue(self, packet_t* p, uint16_t port) noexcept nogil:
-        cdef port_entry_t* entry
-        if port >= self.ports or self.port[port].io == NULL:
+        cdef int index = port & PORT_MASK
+        cdef port_entry_t* entry = &self.port[index]
+        if index >= self.ports or entry.io == NULL:
             add_count(self._counters, COUNTER_SEND_REFUSED, 1)
             return
-        entry = &self.port[port]
         if self.capture != NULL:
             self.capture.record(self.capture.state, p.ts, p.data, p.len, p.len,
-                                LINK_IPV4 if family_of(p.data) == INET else LINK_IPV6, port, 1,
+                                LINK_IPV4 if family_of(p.data) == INET else LINK_IPV6, index, 1,
                                 verdict_text(p.verdict, 0) if self.comment == NULL
                                 else self.comment)
-        if queue(entry, p):
+        if queue(entry, p, port):
             self.transmit(entry)
 
     cdef void transmit(self, port_entry_t* entry) noexcept nogil:

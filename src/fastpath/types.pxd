@@ -14,6 +14,9 @@ cdef enum:
     NH_INVALID = 0xFFFFFFFF
     SESSION_INVALID = 0xFFFFFFFF
     PORT_INVALID = 0xFFFF
+    PORT_BITS = 6             # of an adjacency's `port` that are the index of a port; all set: none
+    PORT_MASK = (1 << PORT_BITS) - 1
+    NEIGHBOURS_MAX = 1 << (16 - PORT_BITS)    # the others: slot of a neighbour there, 0 for none
     TABLE_INVALID = 0xFFFF
 
     BURST_MAX = 256           # packets of one burst at the most

@@ -14,13 +14,15 @@ cdef class UpdateAdjacencies(UpdateRoutes):
     cdef marks_t _staged              # next hops that have a new shadow
     cdef marks_t _policies            # sessions that have a new policy
 
-    cdef int add_adjacency(self, int kind, int64_t table, int64_t port, int64_t mtu, bint tunnel,
-                           nh_t* nh) noexcept nogil
+    cdef int add_adjacency(self, int kind, int64_t table, int64_t port, int64_t mtu,
+                           int64_t neighbour, bint tunnel, nh_t* nh) noexcept nogil
     cdef int delete_adjacency(self, nh_t nh) noexcept nogil
     cdef int add_session(self, const session_request_t* request, nh_t* nh) noexcept nogil
     cdef int update_session(self, nh_t nh, const form_t* form) noexcept nogil
     cdef int set_sources(self, nh_t nh, const source_t* sources, size_t n) noexcept nogil
     cdef int hold(self, nh_t nh, uint64_t key) noexcept nogil
+    # Another neighbour for a plain next hop or a session; it leaves by the same port.
+    cdef int set_neighbour(self, nh_t nh, int64_t neighbour) noexcept nogil
     # Rules that packets must pass: those that leave by a next hop, or those that come out of a
     # session; 0 = none.
     cdef int set_filter(self, nh_t nh, uint32_t filter, bint inbound) noexcept nogil

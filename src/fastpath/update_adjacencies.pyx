@@ -15,13 +15,15 @@ from fastpath.limbo cimport LIMBO_MEMORY, limbo_put
 from fastpath.session cimport (
     SESSION_NEVER, policy_t, session_entry_t, session_hash_t, source_t)
 from fastpath.session_change cimport (
-    apply_form, apply_request, check_form, check_request, form_t, request_key, session_request_t)
+    apply_form, apply_request, check_form, check_port, check_request, form_t, port_field,
+    request_key, session_request_t)
 from fastpath.types cimport (
-    DATAGRAM_MAX, INET6, NH_DROP, PORT_INVALID, SESSION_INVALID, nh_t, session_t)
+    DATAGRAM_MAX, INET6, NEIGHBOURS_MAX, NH_DROP, PORT_INVALID, PORT_MASK, SESSION_INVALID, nh_t,
+    session_t)
 from fastpath.update_error cimport (
     UPDATE_ADJACENCIES_FULL, UPDATE_DONE, UPDATE_KIND, UPDATE_NOT_SESSION, UPDATE_NO_MEMORY,
-    UPDATE_PERMANENT, UPDATE_SESSIONS_FULL, UPDATE_SESSION_IN_USE, UPDATE_SHADOWS_FULL, refuse,
-    refuse_nh, refuse_range)
+    UPDATE_NO_NEIGHBOUR, UPDATE_PERMANENT, UPDATE_SESSIONS_FULL, UPDATE_SESSION_IN_USE,
+    UPDATE_SHADOWS_FULL, refuse, refuse_nh, refuse_range)
 from fastpath.update_routes cimport mark
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
@@ -36,8 +38,8 @@ cdef enum:
 cdef class UpdateAdjacencies(UpdateRoutes):
     """Part of Update."""
 
-    cdef int add_adjacency(self, int kind, int64_t table, int64_t port, int64_t mtu, bint tunnel,
-                           nh_t* nh) noexcept nogil:
+    cdef int add_adjacency(self, int kind, int64_t table, int64_t port, int64_t mtu,
+                           int64_t neighbour, bint tunnel, nh_t* nh) noexcept nogil:
         cdef adjacency_t* a
         if self._require_open() != UPDATE_DONE:
             return self.error.code
@@ -47,7 +49,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             return UPDATE_KIND
         if (refuse_range(&self.error, "mtu", mtu, 68, DATAGRAM_MAX) != UPDATE_DONE
                 or self._check_table(table) != UPDATE_DONE
-                or refuse_range(&self.error, "port", port, 0, PORT_INVALID) != UPDATE_DONE):
+                or check_port(port, neighbour, &self.error) != UPDATE_DONE):
             return self.error.code
         nh[0] = self._adjacencies.take(<uint8_t> kind)
         if nh[0] == NH_DROP:
@@ -56,7 +58,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             return UPDATE_ADJACENCIES_FULL
         a = &self._adjacencies.at[nh[0]]
         a.flags = ADJ_TUNNEL if tunnel else 0
-        a.port = <uint16_t> port
+        a.port = port_field(port, neighbour)
         a.mtu = <uint16_t> mtu
         a.session = SESSION_INVALID
         self._adjacencies.side[nh[0]].table = <uint16_t> table
@@ -118,7 +120,7 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             limbo_put(&self.forwarding.limbo, self.forwarding.next_number(), LIMBO_MEMORY,
                       <uint64_t> replaced)
         self._adjacencies.at[made].session = index
-        self._adjacencies.at[made].port = <uint16_t> request.port
+        self._adjacencies.at[made].port = port_field(request.port, request.neighbour)
         self._adjacencies.side[made].table = <uint16_t> request.table
         self._adjacencies.side[made].marks = SIDE_NEW
         apply_form(&self._adjacencies.at[made], entry, &self._sessions.map.ends[index],
@@ -157,6 +159,21 @@ cdef class UpdateAdjacencies(UpdateRoutes):
             return self.error.code
         a.flags |= ADJ_HOLD
         hold[0] = key
+        return UPDATE_DONE
+
+    cdef int set_neighbour(self, nh_t nh, int64_t neighbour) noexcept nogil:
+        cdef adjacency_t* a = NULL
+        cdef uint64_t* hold = NULL
+        if self._check_next_hop(nh) != UPDATE_DONE:
+            return self.error.code
+        if (self._adjacencies.at[nh].kind != ADJ_IP
+                and self._adjacencies.at[nh].kind != ADJ_SESSION):
+            return refuse_nh(&self.error, UPDATE_NO_NEIGHBOUR, nh)
+        if (refuse_range(&self.error, "neighbour", neighbour, 0, NEIGHBOURS_MAX - 1) != UPDATE_DONE
+                or self._writable(nh, &a, &hold) != UPDATE_DONE):
+            return self.error.code
+        if a.port != PORT_INVALID:
+            a.port = port_field(a.port & PORT_MASK, neighbour)
         return UPDATE_DONE
 
     cdef int set_filter(self, nh_t nh, uint32_t filter, bint inbound) noexcept nogil:

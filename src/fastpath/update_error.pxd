@@ -21,6 +21,7 @@ cpdef enum UpdateCode:
     UPDATE_KIND                   # nothing of this kind can be made by itself
     UPDATE_RANGE                  # `what` is `value`, which is not in least..most
     UPDATE_NOT_SESSION
+    UPDATE_NO_NEIGHBOUR           # an adjacency by which nothing leaves
     UPDATE_PERMANENT
     UPDATE_SESSION_IN_USE
     UPDATE_ADJACENCIES_FULL       # `most` of them

@@ -70,6 +70,8 @@ cdef int _of_next_hop(const update_error_t* e, char* into, size_t room) noexcept
         return snprintf(into, room, "next hop %u is deleted in this transaction", e.nh)
     if e.code == UPDATE_NOT_SESSION:
         return snprintf(into, room, "next hop %u is not a session", e.nh)
+    if e.code == UPDATE_NO_NEIGHBOUR:
+        return snprintf(into, room, "next hop %u leaves by no port", e.nh)
     if e.code == UPDATE_PERMANENT:
         return snprintf(into, room, "next hop %u is permanent", e.nh)
     return snprintf(into, room, "next hop %u is deleted, but %lld routes lead to it", e.nh,

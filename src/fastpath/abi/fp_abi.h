@@ -33,7 +33,7 @@ extern "C" {
 
 /* declarations: from here to the mark at the end this is plain C99, for cffi too */
 
-#define FP_ABI_VERSION 2   /* raised when what follows changes other than at the end of fp_abi_t */
+#define FP_ABI_VERSION 3   /* raised when what follows changes other than at the end of fp_abi_t */
 
 /* The table. New calls are added at its end, and `size` tells how many there are. */
 typedef struct fp_abi {
@@ -134,7 +134,8 @@ typedef struct fp_abi {
                          uint32_t *nh, fp_error_t *error);
     int (*add_session)(fp_transaction_t transaction, const fp_session_t *session, uint32_t *nh,
                        fp_error_t *error);
-    /* Another header form and MTU; ids, addresses, ports and table stay and are not looked at. */
+    /* Another header form and MTU; ids, addresses, ports, neighbour and table stay and are not
+     * looked at. */
     int (*update_session)(fp_transaction_t transaction, uint32_t nh, const fp_session_t *session,
                           fp_error_t *error);
     /* IPv4 prefixes that the peer of a session may send from even if the route to them leads
@@ -172,6 +173,10 @@ typedef struct fp_abi {
     /* [gil] What would become of a frame that arrives at a port now. */
     int (*trace)(fp_engine_t engine, int port, const uint8_t *frame, uint32_t len, int link,
                  fp_trace_t *trace, fp_error_t *error);
+
+    /* Another neighbour for a plain next hop or a session, in a transaction; the port stays. */
+    int (*set_neighbour)(fp_transaction_t transaction, uint32_t nh, uint16_t neighbour,
+                         fp_error_t *error);
 } fp_abi_t;
 
 /* end of the declarations */

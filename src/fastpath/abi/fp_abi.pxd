@@ -110,6 +110,7 @@ cdef extern from "abi/fp_abi.h" nogil:
         uint16_t table
         uint16_t port
         uint16_t mtu
+        uint16_t neighbour
 
     ctypedef struct fp_session_t:
         uint8_t local[16]
@@ -124,10 +125,10 @@ cdef extern from "abi/fp_abi.h" nogil:
         uint16_t port
         uint16_t mtu
         uint16_t mss
+        uint16_t neighbour
         uint8_t flags
         uint8_t tos
         uint8_t family
-        uint8_t unused
 
     ctypedef struct fp_punt_t:
         uint64_t ts
@@ -271,5 +272,7 @@ cdef extern from "abi/fp_abi.h" nogil:
                        fp_error_t* error) noexcept nogil
         int (*trace)(fp_engine_t engine, int port, const uint8_t* frame, uint32_t len, int link,
                      fp_trace_t* trace, fp_error_t* error) noexcept nogil
+        int (*set_neighbour)(fp_transaction_t transaction, uint32_t nh, uint16_t neighbour,
+                             fp_error_t* error) noexcept nogil
 
     int fp_abi_check(const fp_abi_t* abi, uint32_t version, size_t size, fp_error_t* error)

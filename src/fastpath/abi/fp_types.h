@@ -23,6 +23,7 @@ extern "C" {
 #define FP_NH_INVALID 0xFFFFFFFF
 #define FP_SESSION_INVALID 0xFFFFFFFF
 #define FP_PORT_INVALID 0xFFFF
+#define FP_NEIGHBOURS 1024      /* of a port; what it writes before a packet is the embedder's */
 #define FP_VERDICT_ROOM 16     /* entries of fp_counters_t, so that it keeps its size */
 #define FP_REASON_ROOM 176
 #define FP_COUNTER_ROOM 64
@@ -88,6 +89,7 @@ typedef struct fp_packet {
     uint8_t verdict;           /* enum fp_verdict */
     uint8_t reason;            /* enum fp_reason, with FP_VERDICT_DROP */
     uint8_t flags;             /* in: READONLY, TRUSTED or 0; out: enum fp_packet_flag */
+    uint16_t neighbour;        /* of a packet that leaves: the one of its adjacency */
 } fp_packet_t;
 
 /* Packets that leave by one port, in order. Memory of the worker, valid until its next call. The
@@ -172,6 +174,7 @@ typedef struct fp_adjacency {
     uint16_t table;            /* GLEAN: its routing table */
     uint16_t port;             /* IP: where it leaves; FP_PORT_INVALID for none */
     uint16_t mtu;              /* IP: largest packet, octets, 68 to 65535; 0: 1500 */
+    uint16_t neighbour;        /* IP: number for the embedder, below FP_NEIGHBOURS */
 } fp_adjacency_t;
 
 enum fp_session_flag {
@@ -198,10 +201,11 @@ typedef struct fp_session {
     uint16_t mtu;              /* largest inner packet, octets, 68 to 65491; 0: 1460 */
     uint16_t mss;              /* TCP segments announced to be larger are cut to it, in IPv6 to 20
                                 * less; 0: none are */
+    uint16_t neighbour;        /* number for the embedder, below FP_NEIGHBOURS */
     uint8_t flags;             /* enum fp_session_flag */
     uint8_t tos;               /* outer TOS octet or traffic class */
     uint8_t family;            /* of both addresses: 6, or 4 or 0 for IPv4 */
-    uint8_t unused;            /* 0 */
+    uint8_t unused[3];         /* 0 */
 } fp_session_t;
 
 /* A packet for control: the octets are copied to the caller's memory at `offset`. */
@@ -295,10 +299,11 @@ FP_ABI_STATIC_ASSERT(sizeof(fp_packet_t) == FP_PACKET_OCTETS, "fp_packet_t is on
 FP_ABI_STATIC_ASSERT(offsetof(fp_packet_t, len) == 24, "fp_packet_t: len");
 FP_ABI_STATIC_ASSERT(offsetof(fp_packet_t, l3) == 44, "fp_packet_t: l3");
 FP_ABI_STATIC_ASSERT(offsetof(fp_packet_t, verdict) == 57, "fp_packet_t: verdict");
+FP_ABI_STATIC_ASSERT(offsetof(fp_packet_t, neighbour) == 60, "fp_packet_t: neighbour");
 FP_ABI_STATIC_ASSERT(sizeof(fp_error_t) == 256, "fp_error_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_prefix_t) == 20, "fp_prefix_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_route_t) == 24, "fp_route_t has no padding");
-FP_ABI_STATIC_ASSERT(sizeof(fp_session_t) == 56, "fp_session_t has no padding");
+FP_ABI_STATIC_ASSERT(sizeof(fp_session_t) == 60, "fp_session_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_punt_t) == 64, "fp_punt_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_trigger_t) == 64, "fp_trigger_t has no padding");
 FP_ABI_STATIC_ASSERT(sizeof(fp_memory_t) == 24, "fp_memory_t has no padding");

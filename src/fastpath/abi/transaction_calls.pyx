@@ -19,7 +19,7 @@ from fastpath.update_error cimport (
     UPDATE_INTERRUPTED, UPDATE_NO_MEMORY, UPDATE_NO_NEXT_HOP, UPDATE_NO_ROUTE, UPDATE_NO_TABLE,
     UPDATE_OPEN, UPDATE_RETIRED, UPDATE_SESSIONS_FULL, UPDATE_SHADOWS_FULL, error_text,
     update_error_t)
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -239,7 +239,7 @@ cdef int _add_adjacency(fp_transaction_t transaction, const fp_adjacency_t* adja
         return code
     return _done(slot, (<Engine>slot.engine).update.add_adjacency(
         adjacency.kind, adjacency.table, adjacency.port, adjacency.mtu if adjacency.mtu else 1500,
-        adjacency.tunnel != 0, nh), error)
+        adjacency.neighbour, adjacency.tunnel != 0, nh), error)
 
 
 cdef int _delete_adjacency(fp_transaction_t transaction, uint32_t nh,
@@ -289,6 +289,7 @@ cdef int _add_session(fp_transaction_t transaction, const fp_session_t* session,
     request.tunnel = session.tunnel
     request.session = session.session
     request.port = session.port
+    request.neighbour = session.neighbour
     _fill_form(&request.form, session)
     return _done(slot, (<Engine>slot.engine).update.add_session(&request, nh), error)
 
@@ -358,6 +359,15 @@ cdef int _hold(fp_transaction_t transaction, uint32_t nh, uint64_t key,
     return _done(slot, (<Engine>slot.engine).update.hold(nh, key), error)
 
 
+cdef int _set_neighbour(fp_transaction_t transaction, uint32_t nh, uint16_t neighbour,
+                        fp_error_t* error) noexcept nogil:
+    cdef int code = FP_OK
+    cdef engine_slot_t* slot = enter_transaction(transaction, error, &code)
+    if slot == NULL:
+        return code
+    return _done(slot, (<Engine>slot.engine).update.set_neighbour(nh, neighbour), error)
+
+
 cdef void fill_transaction_calls(fp_abi_t* abi) noexcept:
     abi.begin = _begin
     abi.add_route = _add_route
@@ -372,3 +382,4 @@ cdef void fill_transaction_calls(fp_abi_t* abi) noexcept:
     abi.resolve_open = _resolve_open
     abi.commit = _commit
     abi.rollback = _rollback
+    abi.set_neighbour = _set_neighbour

@@ -294,6 +294,20 @@ def test_a_session_is_updated_and_deleted(router):
         call("session_counters", router.engine, nh, ffi.new("fp_session_counters_t *"))
 
 
+def test_packets_tell_the_neighbour_of_their_adjacency(router):
+    nh = router.connect("203.0.113.0/24", neighbour=77)
+    frame = ipv4(udp(b"x"), src="192.0.2.10", dst="203.0.113.1")
+    _, out = router.process(router.home, frame)
+    assert out[router.tunnel][0].neighbour == 77
+    t = router.begin()
+    call("set_neighbour", t, nh, NUMBERS.FP_NEIGHBOURS - 1)
+    with pytest.raises(AbiError, match="neighbour 1024 is not 0"):
+        call("set_neighbour", t, nh, NUMBERS.FP_NEIGHBOURS)
+    call("commit", t)
+    _, out = router.process(router.home, frame)
+    assert out[router.tunnel][0].neighbour == 1023
+
+
 # --- views ----------------------------------------------------------------------------------------
 
 

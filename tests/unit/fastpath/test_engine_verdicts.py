@@ -282,18 +282,18 @@ def test_encapsulated_and_decapsulated_packets_are_counted_by_session():
 # --- set-up ---------------------------------------------------------------------------------------
 
 
-def test_there_are_64_ports_and_no_more():
+def test_there_are_63_ports_and_no_more():
     engine = Engine()
     table = engine.add_table("red")
-    ports = [MemPort(str(number)) for number in range(64)]
-    assert [engine.attach(port, table) for port in ports] == list(range(64))
-    with pytest.raises(MemoryError, match="64 ports"):
+    ports = [MemPort(str(number)) for number in range(63)]
+    assert [engine.attach(port, table) for port in ports] == list(range(63))
+    with pytest.raises(MemoryError, match="63 ports"):
         engine.attach(MemPort(), table)
     with engine.transaction() as t:
-        t.add_route(table, "0.0.0.0/0", t.add_adjacency("ip", port=63))
+        t.add_route(table, "0.0.0.0/0", t.add_adjacency("ip", port=62))
     ports[0].push(WHOLE)
     engine.step()
-    assert ports[63].pop_all() == [(0, forwarded(WHOLE))]
+    assert ports[62].pop_all() == [(0, forwarded(WHOLE))]
 
 
 def test_port_that_was_closed_loses_packets_and_nothing_else():
