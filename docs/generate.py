@@ -23,11 +23,14 @@ from control.dialout.lac_state import LAC
 from control.dialout.levels import CHASSIS, TARGET, VIRTUAL_ROUTER
 from control.dialout.session_table import SESSION_TABLE
 from control.fsm import Table
+from control.health import GROWING
+from control.health import ROWS as ROWS_OF_HEALTH
 from control.l2tp.lac_incoming_table import LAC_INCOMING
 from control.l2tp.lac_table import LAC_CALL
 from control.l2tp.lns_incoming_table import LNS_INCOMING
 from control.l2tp.lns_table import LNS_CALL
 from control.l2tp.tunnel_table import TUNNEL
+from control.metrics.table import METRICS
 from control.ppp.authentication_table import AUTHENTICATOR, CLAIMANT
 from control.ppp.automaton import TABLE as AUTOMATON
 from control.ppp.phase import PHASES
@@ -36,7 +39,7 @@ from fastpath.verdict import REASONS, VERDICTS
 
 DOCS = Path(__file__).parent
 SOURCE = DOCS.parent / "src"
-DOCUMENTS = tuple(DOCS / name for name in ("architecture.md", "configuration.md"))
+DOCUMENTS = tuple(DOCS / name for name in ("architecture.md", "configuration.md", "metrics.md"))
 
 TABLES: dict[str, Table] = {
     "chassis": CHASSIS,
@@ -62,6 +65,7 @@ PACKAGES = {
     "control-dialout": "control/dialout",
     "control-kernel": "control/kernel",
     "control-l2tp": "control/l2tp",
+    "control-metrics": "control/metrics",
     "control-ppp": "control/ppp",
     "control-radius": "control/radius",
     "control-runtime": "control/runtime",
@@ -257,6 +261,27 @@ def section_block(name: str, section: Section) -> str:
     return f"{textwrap.fill(f'{title}. {text}', 100)}\n\n{rows}"
 
 
+def metrics() -> str:
+    """The table of metrics."""
+    rows = [
+        (
+            f"`{m.name}`",
+            m.kind.value,
+            ", ".join(f"`{label}`" for label in m.labels) or "none",
+            m.text,
+        )
+        for m in METRICS
+    ]
+    return table(("metric", "type", "labels", "what it tells"), rows)
+
+
+def conditions() -> str:
+    """What health tells, the critical first."""
+    rows = [(f"`{row.name}`", row.severity.name.lower()) for row in (*ROWS_OF_HEALTH, *GROWING)]
+    rows.append(("`clock-jumped`", "warning"))
+    return table(("condition", "severity"), rows)
+
+
 def cdn_results() -> str:
     """What the Result Code of a CDN means for the other LACs of an attempt."""
     rows = [(str(n), RESULT_TEXTS[n], verdict.value) for n, verdict in RESULT_VERDICTS.items()]
@@ -320,6 +345,8 @@ def blocks() -> dict[str, Block]:
         "session-counters": session_counters,
         "state-machines": machines,
         "cdn-results": cdn_results,
+        "metrics": metrics,
+        "health": conditions,
     }
     for name, folder in PACKAGES.items():
         made[f"files-{name}"] = lambda folder=folder: files(folder)

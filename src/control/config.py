@@ -332,6 +332,19 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """What a monitoring system may read of the router, by HTTP (docs/operations.md)."""
+
+    listen: str = ""
+    """Where `/metrics` and `/health` are served, as `127.0.0.1:9717` or `[::1]:9717`; empty:
+    nowhere."""
+    anywhere: bool = False
+    """Allow an address that is not loopback: whoever reaches it may read, without a password."""
+    entries: int = 100
+    """Virtual routers, targets, LACs and RADIUS groups, each, that have metrics of their own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -345,6 +358,7 @@ class Config:
     pool: tuple[Pool, ...] = ()
     port: tuple[Port, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    metrics: Metrics = field(default_factory=Metrics)
     sim: Sim = field(default_factory=Sim)
 
 
@@ -354,6 +368,7 @@ __all__ = [
     "Classifier",
     "Config",
     "Lac",
+    "Metrics",
     "Pool",
     "Port",
     "Profile",

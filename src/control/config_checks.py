@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from control.config_lines import Path
 from control.config_ports import scheme_of
+from control.config_values import tcp_address
 from control.ppp import mschap_proof
 
 
@@ -86,6 +87,8 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_pool(entry, report)
     for entry in entries.get("lac", []):
         _check_incoming(entry, report)
+    for entry in entries.get("metrics", []):
+        _check_listen(entry, report)
     for entry in entries.get("radius", []):
         _check_password(entry, report)
     for entry in entries.get("sim.cpe", []):
@@ -98,6 +101,15 @@ def check_references(entries: Entries, report: Report) -> None:
     for entry in entries.get("sim.radius.users", []):
         if entry.values.get("reject") and entry.values.get("reply"):
             report((*entry.path, "reject"), True, "a rejected user has no reply")
+
+
+def _check_listen(entry: Entry, report: Report) -> None:
+    listen = entry.values.get("listen")
+    if listen and not entry.values.get("anywhere"):
+        address, _ = tcp_address(listen)
+        if not ipaddress.ip_address(address).is_loopback:
+            allowed = "must be a loopback address, unless anywhere = true"
+            report((*entry.path, "listen"), listen, allowed)
 
 
 def _check_phase(entry: Entry, lacs: set[object], report: Report) -> None:

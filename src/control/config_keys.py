@@ -32,6 +32,7 @@ from control.config_values import (
     one_of,
     route_distinguisher,
     some_of,
+    tcp_listen,
     text,
 )
 
@@ -212,6 +213,15 @@ ROOT: Final = Section(
                 "allow_numbers": number_prefixes(),
                 "deny_numbers": number_prefixes(),
                 "dial_prefixes": number_prefixes(),
+            },
+        ),
+        "metrics": Section(
+            config.Metrics,
+            array=False,
+            keys={
+                "listen": tcp_listen(),
+                "anywhere": boolean(),
+                "entries": integer(0, 10000),
             },
         ),
         "sim": SIM,

@@ -218,6 +218,36 @@ def interface_name() -> Check:
     return Check("the name of a network interface, up to 15 characters, or empty", parse)
 
 
+def tcp_listen() -> Check:
+    def parse(value: object) -> str:
+        if value == "":
+            return ""
+        if not isinstance(value, str) or not value.isprintable() or len(value) > 64:
+            raise Refused
+        try:
+            tcp_address(value)
+        except ValueError:
+            raise Refused from None
+        return value
+
+    return Check("ADDRESS:PORT, an IPv6 address in brackets, or empty", parse)
+
+
+def tcp_address(text: str) -> tuple[str, int]:
+    """Where a server listens: a host's address or all of a family, IPv6 in brackets, and a port.
+    Raises ValueError."""
+    address, colon, port = text.rpartition(":")
+    if address.startswith("[") and address.endswith("]"):
+        host: ipaddress.IPv4Address | ipaddress.IPv6Address
+        host = ipaddress.IPv6Address(address[1:-1])
+    else:
+        host = ipaddress.IPv4Address(address)
+    decimal = colon and port.isascii() and port.isdecimal() and len(port) <= 5
+    if not decimal or not 0 < int(port) <= 0xFFFF or host.is_multicast or "%" in address:
+        raise ValueError(text)
+    return str(host), int(port)
+
+
 def serial_line() -> Check:
     def parse(value: object) -> str:
         if not isinstance(value, str) or not value.isprintable() or len(value) > 4096:

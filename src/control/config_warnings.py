@@ -19,4 +19,9 @@ def warnings(config: config.Config) -> list[str]:
                 f'radius "{group.name}": require_event_timestamp is false: whoever has seen a CoA '
                 "or Disconnect request may send it again later"
             )
+    if config.metrics.anywhere and config.metrics.listen:
+        found.append(
+            f"metrics: {config.metrics.listen} may be read by whoever reaches it, "
+            "without a password"
+        )
     return found

@@ -62,6 +62,7 @@ CHANGING: Final[Mapping[str, Effect]] = {
     "pool": Effect.NEXT_CALL,
     "port": Effect.RESTART,
     "budget": Effect.AT_ONCE,
+    "metrics": Effect.AT_ONCE,
     "sim": Effect.NOTHING,
 }
 """By section. A target's domain and profile can be set only when it is created (specification
@@ -74,6 +75,7 @@ KEYS: Final[Mapping[tuple[str, str], Effect]] = {
     ("virtual_router", "max_buffered_triggers"): Effect.AT_ONCE,
     ("virtual_router", "max_targets"): Effect.AT_ONCE,
     ("target", "max_sessions"): Effect.AT_ONCE,
+    ("metrics", "listen"): Effect.RESTART,
     ("radius", "dynamic_authorization"): Effect.RESTART,
     ("radius", "dynamic_authorization_port"): Effect.RESTART,
 }

@@ -202,6 +202,14 @@ class Lns:
         self._retire(name, now)
         del self.manager.services.radius[name]
 
+    def radius_clients(self) -> dict[str, Client]:
+        """By group, the client that it has now."""
+        return {
+            key.partition(GENERATION)[0]: client
+            for key, client in self.clients.items()
+            if key not in self._retiring
+        }
+
     def _let_authorize(self, config: config.Config) -> None:
         self.authorization.configure(authorization_clients(config), nas_names(config))
 

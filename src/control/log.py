@@ -91,6 +91,8 @@ class Log:
         self._window = float("-inf")
         self._lines: Counter[str] = Counter()
         self._suppressed: Counter[str] = Counter()
+        self.suppressed = 0
+        """Lines left out so far."""
 
     def event(self, event: Any, now: float) -> None:
         """A fact of the timeline."""
@@ -118,6 +120,7 @@ class Log:
             self._lines.clear()
         if self._lines[kind] >= self._most_of_class or self._lines.total() >= self._most:
             self._suppressed[kind] += 1
+            self.suppressed += 1
             return False
         self._lines[kind] += 1
         return True

@@ -133,6 +133,15 @@ EDGES = {
     "control.route_file": ("control.errors", "control.routes", "fastpath"),
     "control.bench": ("control", "fastpath"),
     "control.cli": ("control", "fastpath"),
+    "control.health": ("control.dialout", "control.metrics"),
+    "control.metrics": (
+        "control.dialout",
+        "control.lns",
+        "control.metrics",
+        "control.radius",
+        "control.version",
+        "fastpath",
+    ),
     "control.replay": ("control", "fastpath"),
     "control.runtime": ("control", "fastpath"),
 }
@@ -143,6 +152,8 @@ FORBIDDEN = {
     for part in (
         *("control.l2tp", "control.ppp", "control.radius", "control.dialout", "control.kernel"),
         "control.deadlines",
+        "control.health",
+        "control.metrics",
     )
 }
 

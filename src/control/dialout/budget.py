@@ -137,6 +137,11 @@ class Budget:
     def is_frozen(self, scope: str = ALL) -> bool:
         return scope in self._frozen
 
+    @property
+    def works(self) -> bool:
+        """False: what is used cannot be written down, and no call is placed."""
+        return self._store_works
+
     # May a call be placed?
 
     def refusal(self, target: str, number: str, now: float) -> str:

@@ -104,6 +104,14 @@ class Chassis:
             return TargetState.INHIBITED
         return target.state
 
+    def target_counts(self, router: VirtualRouter, now: float) -> dict[TargetState, int]:
+        """Targets of a virtual router by state, as target_state tells each."""
+        counts = {state: router.target_states[state.value] for state in TargetState}
+        if self.queue_full(now):
+            counts[TargetState.INHIBITED] += counts[TargetState.IN_SERVICE]
+            counts[TargetState.IN_SERVICE] = 0
+        return counts
+
     def judge_queue(self, now: float) -> None:
         """Tells once that the pending queue became full, or is not any more."""
         full = self.queue_full(now)
@@ -152,6 +160,7 @@ class Chassis:
     def add_target(self, target: Target) -> None:
         router = target.router
         router.targets[target.prefix] = target
+        router.target_states[target.state.value] += 1
         router.targets_created += 1
         self.targets_created += 1
         self._targets += 1
@@ -160,12 +169,16 @@ class Chassis:
         """Of a target without sessions."""
         router = target.router
         del router.targets[target.prefix]
+        router.target_states[target.state.value] -= 1
         router.targets_removed += 1
         self.targets_removed += 1
         self._targets -= 1
 
-    def target_moved(self, old: TargetState, new: TargetState, now: float) -> None:
-        """Keeps the gauge of inhibited targets."""
+    def target_moved(self, target: Target, old: TargetState, now: float) -> None:
+        """Keeps the gauges of a target that changed its state."""
+        new = target.state
+        target.router.target_states[old.value] -= 1
+        target.router.target_states[new.value] += 1
         self._inhibited += (new is TargetState.INHIBITED) - (old is TargetState.INHIBITED)
         self.see_inhibited(now)
 

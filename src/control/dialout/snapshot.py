@@ -5,6 +5,7 @@ Fields: specification 1.13. Numbers dialed are in the views of calls and session
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from control.dialout.manager import Manager
 from control.dialout.session import Session
 from control.dialout.session_table import SessionState
 from control.dialout.target import Target
+from control.dialout.virtual_router import VirtualRouter
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def chassis(manager: Manager, now: float) -> ChassisView:
         targets_removed=chassis.targets_removed,
         session_states=_states(chassis.states),
         virtual_router_states=router_states,
-        target_states=_target_states(manager, manager.targets.all(), now),
+        target_states=_target_states(manager, chassis.routers.values(), now),
         counters=chassis.counters.as_dict(),
         budget=manager.services.budget.as_dict(now),
         locked_out_lacs=len(manager.services.lacs.locked_out(now)),
@@ -196,7 +198,7 @@ def virtual_routers(manager: Manager, now: float) -> list[VirtualRouterView]:
             targets_active=len(router.targets),
             targets_created=router.targets_created,
             targets_removed=router.targets_removed,
-            target_states=_target_states(manager, list(router.targets.values()), now),
+            target_states=_target_states(manager, (router,), now),
             triggers_discarded=router.triggers_discarded,
             sessions=router.sessions,
             sessions_seen=router.sessions_seen,
@@ -311,8 +313,11 @@ def _target_state(manager: Manager, target: Target, now: float) -> TargetState:
     return manager.chassis.target_state(target, now)
 
 
-def _target_states(manager: Manager, targets: list[Target], now: float) -> dict[str, int]:
+def _target_states(
+    manager: Manager, routers: Iterable[VirtualRouter], now: float
+) -> dict[str, int]:
     counts = {state_name(state): 0 for state in TargetState}
-    for target in targets:
-        counts[state_name(_target_state(manager, target, now))] += 1
+    for router in routers:
+        for state, count in manager.chassis.target_counts(router, now).items():
+            counts[state_name(state)] += count
     return counts

@@ -191,7 +191,7 @@ class Targets:
         with self._services.dataplane.transaction() as transaction:
             access_route.apply(transaction, changes)
         for target in gone:
-            self._chassis.target_moved(target.step(TargetEvent.WITHDRAWN), target.state, now)
+            self._chassis.target_moved(target, target.step(TargetEvent.WITHDRAWN), now)
             self._tell(target, now, "removed", TargetEvent.WITHDRAWN.value)
 
     def remove(self, targets: Iterable[Target]) -> None:
@@ -209,7 +209,7 @@ class Targets:
         """A target's state; told if it changed, or if the route could not be had."""
         old = target.step(event)
         if target.state is not old or event is TargetEvent.NO_ROOM:
-            self._chassis.target_moved(old, target.state, now)
+            self._chassis.target_moved(target, old, now)
             self._tell(target, now, state_name(target.state), why or event.value)
 
     def _tell(self, target: Target, now: float, state: str, why: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from control import config
 from control.dialout.counters import Counters
-from control.dialout.levels import VirtualRouterEvent, VirtualRouterState
+from control.dialout.levels import TargetState, VirtualRouterEvent, VirtualRouterState
 from control.dialout.session_table import SessionState
 from control.rib import Rib
 
@@ -32,6 +32,8 @@ class VirtualRouter:
     targets: dict[str, Target] = field(default_factory=dict, repr=False)
     """By canonical prefix."""
     states: list[int] = field(default_factory=gauges)
+    target_states: list[int] = field(default_factory=lambda: [0] * len(TargetState))
+    """Targets by their own state's value."""
     sessions: int = 0
     sessions_seen: int = 0
     """Most at once."""

@@ -295,6 +295,11 @@ class Endpoint:
         """No message of ours waits for its acknowledgement any more."""
         return not any(tunnel.backlog for tunnel in self._registry)
 
+    @property
+    def tunnel_count(self) -> int:
+        """Tunnels, those that come up or end too."""
+        return len(self._registry)
+
     def tunnels(self) -> list[TunnelInfo]:
         """The tunnels there are, those that only acknowledge any more included."""
         return [tunnel.info() for tunnel in self._registry]

@@ -24,6 +24,9 @@ class Registry:
         self._challenges: set[bytes] = set()
         """Challenges we sent in SCCRQ that are not answered yet."""
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def __iter__(self) -> Iterator[Tunnel]:
         return iter(list(self._by_id.values()))
 

@@ -74,6 +74,10 @@ class AccountingQueue:
         self._under_way: dict[int, _Record] = {}
         self._last_number = 0
 
+    @property
+    def servers(self) -> Servers:
+        return self._servers
+
     def __len__(self) -> int:
         """Records that no server has yet."""
         return len(self._waiting) + len(self._under_way)

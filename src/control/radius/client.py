@@ -171,6 +171,11 @@ class Client:
         return found
 
     @property
+    def servers(self) -> Servers:
+        """Those of authentication."""
+        return self._servers
+
+    @property
     def pending(self) -> int:
         """Access-Requests without an answer yet."""
         return len(self._exchanges)

@@ -127,6 +127,10 @@ class Servers:
         """Servers that count as dead."""
         return [server.address for server in self._servers if server.dead(now)]
 
+    def alive(self, now: float) -> list[tuple[SocketAddress, bool]]:
+        """Every server, and whether it does not count as dead."""
+        return [(server.address, not server.dead(now)) for server in self._servers]
+
     def answered(self, server: Server, now: float) -> None:
         """A genuine reply came."""
         server.last_reply = now

@@ -17,9 +17,11 @@ from control.dialout.events import Event
 from control.errors import DialoutError, ResourceError
 from control.exit_codes import OK
 from control.log import Level, Log
+from control.metrics.facts import LogFacts
 from control.runtime import privileges
 from control.runtime.collector import calm
 from control.runtime.lines import Lines
+from control.runtime.observation import Observation
 from control.runtime.process import Process
 from control.runtime.service import Service
 from control.runtime.state import StateDirectory
@@ -51,7 +53,7 @@ def run(
         stack.callback(log.close)
         service = Service()
         stack.callback(service.close)
-        return asyncio.run(_Run(path, config, store, grace, log, service).run())
+        return asyncio.run(_Run(path, config, store, grace, log, lines, service).run())
 
 
 def _give_up_privileges(config: Config, user: str) -> None:
@@ -76,6 +78,7 @@ class _Run:
         store: SqliteBudgetStore | None,
         grace: float,
         log: Log,
+        lines: Lines,
         service: Service,
     ) -> None:
         self._path = path
@@ -87,6 +90,12 @@ class _Run:
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._process = Process(config, store=store, on_event=self._tell)
+        self._observation = Observation(
+            self._process,
+            note=self._note,
+            log=lambda: LogFacts(log.suppressed, lines.lost),
+            state_kept=store is not None,
+        )
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -96,6 +105,11 @@ class _Run:
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         process = self._process
         await process.start()
+        try:
+            await self._observation.start()
+        except DialoutError:
+            await process.stop(self._grace)
+            raise
         calm()
         self._note(Level.NOTICE, "started", self._started())
         if self._store is None:
@@ -104,6 +118,7 @@ class _Run:
         self._show_life()
         await self._end.wait()
         self._service.stopping()
+        self._observation.stop()
         stopping = asyncio.create_task(process.stop(self._grace))
         self._end.clear()
         again = asyncio.create_task(self._end.wait())
