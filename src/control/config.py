@@ -292,8 +292,8 @@ class Port:
     name: str
     """What error messages call it."""
     url: str
-    """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, or, on the tunnel side,
-    `udp:ADDRESS[:PORT]`."""
+    """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, on the home side
+    `tun:NAME`, or on the tunnel side `udp:ADDRESS[:PORT]`."""
     side: str
     """`home` or `tunnel`; a replay takes one port of the home side."""
     virtual_router: str
@@ -301,7 +301,7 @@ class Port:
     networks: tuple[str, ...] = ()
     """Prefixes that are behind a home port: packets to them are delivered there."""
     mtu: int = 1500
-    """Largest IP packet that it sends, octets."""
+    """Largest IP packet that it sends, octets; an interface of its own gets this MTU."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from control.config_values import Check, Refused
+from control.config_values import Check, Refused, interface_name
 from fastpath.ports.host_port import host_and_port
 
 L2TP_PORT: Final = 1701
@@ -18,6 +18,15 @@ L2TP_PORT: Final = 1701
 
 def _udp(rest: str) -> str | None:
     return host_and_port(rest, L2TP_PORT)[0]
+
+
+def _tun(rest: str) -> None:
+    try:
+        interface_name().parse(rest)
+    except Refused:
+        raise ValueError(rest) from None
+    if not rest:
+        raise ValueError("no name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
     "pcap": Scheme('"pcap:[FILE]"'),
     "mem": Scheme('"mem:"'),
     "udp": Scheme('"udp:ADDRESS[:PORT]"', ("tunnel",), _udp),
+    "tun": Scheme('"tun:NAME"', ("home",), _tun),
 }
 
 

@@ -10,6 +10,7 @@ from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
 from fastpath.ports.pcapng_writer import PcapngWriter
 from fastpath.ports.pool import PoolPort
+from fastpath.ports.tun import TunPort
 from fastpath.ports.udp import UdpPort
 from fastpath.verdict import REASONS, VERDICTS
 from fastpath.worker import Stop, Worker
@@ -30,6 +31,7 @@ __all__ = [
     "Punt",
     "SessionCounters",
     "Stop",
+    "TunPort",
     "UdpPort",
     "Worker",
     "get_include",

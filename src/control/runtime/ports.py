@@ -12,11 +12,13 @@ from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapError, PcapPort
 from fastpath.ports.port import Port as FastpathPort
+from fastpath.ports.tun import TunPort
 from fastpath.ports.udp import UdpPort
 
 SCHEMES: Final[dict[str, type[FastpathPort]]] = {
     "mem": MemPort,
     "pcap": PcapPort,
+    "tun": TunPort,
     "udp": UdpPort,
 }
 """One row for each backend; control/config_ports.py says what their URLs look like."""
@@ -83,6 +85,7 @@ def _open(item: Port, base_ns: int, queues: int = 1) -> tuple[FastpathPort, list
         made: tuple[FastpathPort, list[FastpathPort]] = SCHEMES[scheme].open(
             rest, name=item.name, base_ns=base_ns, queues=queues
         )
+        made[0].set_mtu(item.mtu)
     except OSError as error:
         raise ResourceError(f"port {item.name}: {item.url}: {error.strerror or error}") from error
     except (PcapError, ValueError) as error:

@@ -1,5 +1,5 @@
-# The virtio-net header that the kernel puts before each packet of a TUN device with offloads (Virtual
-# I/O Device 1.2, 5.1.6), and the look at a packet that splitting and merging begin with.
+# The virtio-net header that the kernel puts before each packet of a TUN device with offloads
+# (Virtual I/O Device 1.2, 5.1.6), and the look at a packet that splitting and merging begin with.
 
 from fastpath.checksum cimport pseudo_sum6, sum_short
 from fastpath.ip6 cimport find_upper, upper_t

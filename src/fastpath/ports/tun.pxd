@@ -1,6 +1,6 @@
 # A TUN device of the kernel as the home side: superpackets each way.
 
-from fastpath.ports.port cimport Port
+from fastpath.ports.port cimport Port, port_io
 from fastpath.ports.tun_merge cimport MERGE_MAX, merge_t
 from fastpath.ports.tun_split cimport split_t
 from fastpath.ports.offload cimport vnet_h
@@ -45,6 +45,7 @@ cdef struct tun_counts_t:
     uint64_t invalid          # packets: the kernel did not want them
 
 cdef struct tun_t:
+    port_io* io               # of this port
     int fd                    # -1: closed
     bint receives             # False: a part that only sends
     bint gone                 # the device was deleted

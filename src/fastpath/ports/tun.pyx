@@ -116,11 +116,11 @@ cdef int _fill(tun_t* u, int most) noexcept nogil:
             u.gone = False
             u.counts.rx_reads += 1
             _take(u, <uint32_t>n - VNET_HEADER, most)
-            continue
-        if n < 0 and errno == EINTR:
-            continue
-        _read_failed(u, n)
-        break
+        elif n > 0:
+            u.counts.rx_malformed += 1
+        elif n == 0 or errno != EINTR:
+            _read_failed(u, n)
+            break
     if u.count:
         u.ts = _now(u)
         u.counts.rx_packets += u.count
@@ -128,10 +128,12 @@ cdef int _fill(tun_t* u, int most) noexcept nogil:
 
 
 cdef void _read_failed(tun_t* u, ssize_t n) noexcept nogil:
-    if n >= 0:
-        u.counts.rx_malformed += n > 0
-    elif errno == EBADFD:
+    if n == 0:
+        return
+    if errno == EBADFD:
+        # poll() would return at once for ever.
         u.gone = True
+        u.io.fd = -1
     elif errno != EAGAIN:
         u.counts.rx_errors += 1
 
@@ -270,16 +272,14 @@ cdef class TunPort(Port):
         self.io.rx_consume = _rx_consume
         self.io.next_ns = _next_ns
         self.io.tx_burst = _tx_burst
+        self.io.fd = fd if receives else -1
+        self.c.io = &self.io
 
     @classmethod
-    def open(cls, str rest, *, str name="tun", uint64_t base_ns=0, int queues=1,
-             int mtu=1500) -> tuple[TunPort, list[TunPort]]:
-        """Makes the device `rest` or takes the persistent one of that name, and brings it up: a
-        part that only sends, and `queues` parts for as many threads.
-
-        Raises ValueError for a name that no interface can have, OSError that says what is missing.
-        """
-        device, descriptors = tun_device.open_device(rest, queues, mtu)
+    def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
+        """See Port.open. `rest` is the name of the device: it is made, or taken if it is there,
+        persistent and of nobody, and brought up. The kernel spreads flows over the queues."""
+        device, descriptors = tun_device.open_device(rest, queues)
         parts = [cls(fd, name=name, base_ns=base_ns, udp=device.udp, receives=at > 0,
                      device=device) for at, fd in enumerate(descriptors)]
         return parts[0], parts[1:]
@@ -291,13 +291,8 @@ cdef class TunPort(Port):
     cdef _release(self):
         if self.c.fd >= 0:
             close(self.c.fd)
-        self.c.fd = -1
+        self.c.fd = self.io.fd = -1
         self.c.head = self.c.count = 0
-
-    def fileno(self) -> int:
-        """For poll and its like: readable when packets wait. -1 once it is closed, and for a part
-        that only sends."""
-        return self.c.fd if self.c.receives else -1
 
     def __len__(self) -> int:
         """Packets that were read from the kernel and not consumed yet."""
@@ -305,18 +300,23 @@ cdef class TunPort(Port):
 
     @property
     def link(self) -> str:
-        """How the interface is: "up", "down", or "gone" if it was deleted or is closed here."""
+        """See Port.link."""
         if self.c.fd < 0 or self.device is None:
             return "gone" if self.c.fd < 0 or self.c.gone else "up"
         return self.device.link()
 
+    def set_mtu(self, int mtu) -> None:
+        """See Port.set_mtu."""
+        if self.device is not None:
+            self.device.set_mtu(mtu)
+
     def restore(self) -> bool:
-        """Makes a device that was deleted again, with this queue; all parts of it have to. Packets
-        flow as before, what addresses and routes it had is for others to restore. False: it was
-        there. Raises OSError if it cannot be."""
-        if self.c.fd < 0 or self.device is None:
+        """See Port.restore."""
+        if (self.c.fd < 0 or self.device is None
+                or not self.device.restore(self.c.fd, receives=self.c.receives)):
             return False
-        return self.device.restore(self.c.fd, receives=self.c.receives)
+        self.io.fd = self.c.fd if self.c.receives else -1
+        return True
 
     def counts(self) -> dict[str, int]:
         """Packets, system calls and superpackets each way, and losses by cause (tun.pxd has their

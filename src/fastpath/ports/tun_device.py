@@ -25,7 +25,6 @@ _TUNSETVNETLE = 0x400454DC
 _IFF_TUN = 0x0001
 _IFF_MULTI_QUEUE = 0x0100
 _IFF_DETACH_QUEUE = 0x0400
-_IFF_PERSIST = 0x0800
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
 _IFF_TUN_EXCL = 0x8000
@@ -51,9 +50,9 @@ class Device:
     """A device that is there, or was when it was opened."""
 
     name: str
-    mtu: int
     offloads: tuple[str, ...]
     """What the kernel leaves to us, see OFFLOADS."""
+    mtu: int = 1500
 
     @property
     def udp(self) -> bool:
@@ -67,6 +66,19 @@ class Device:
         except OSError:
             return "gone"
 
+    def set_mtu(self, mtu: int) -> None:
+        """Raises OSError if the kernel does not want it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            fcntl.ioctl(control, _SIOCSIFMTU, struct.pack("16si20x", self.name.encode(), mtu))
+        self.mtu = mtu
+
+    def bring_up(self) -> None:
+        """Raises OSError if it is not there."""
+        flags = _interface_flags(self.name) & 0xFFFF | _IFF_UP
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            request = struct.pack("16sH22x", self.name.encode(), flags)
+            fcntl.ioctl(control, _SIOCSIFFLAGS, request)
+
     def restore(self, descriptor: int, *, receives: bool) -> bool:
         """Attaches a queue again after the device was deleted. False: it is still attached.
         Raises OSError if the device cannot be made."""
@@ -77,15 +89,16 @@ class Device:
                 raise
         else:
             return False
-        _attach(descriptor, self.name, 0)
+        _attach(descriptor, self.name)
         self.offloads = _configure(descriptor)
         if not receives:
             _detach(descriptor)
-        _bring_up(self.name, self.mtu)
+        self.set_mtu(self.mtu)
+        self.bring_up()
         return True
 
 
-def open_device(name: str, queues: int, mtu: int) -> tuple[Device, list[int]]:
+def open_device(name: str, queues: int) -> tuple[Device, list[int]]:
     """The device and descriptors of its queues: one that only sends, then `queues` others.
 
     Raises ValueError for a name that no interface can have, OSError that says what is missing.
@@ -99,12 +112,13 @@ def open_device(name: str, queues: int, mtu: int) -> tuple[Device, list[int]]:
             _attach(descriptors[-1], name, 0 if persistent or at else _IFF_TUN_EXCL)
             offloads = _configure(descriptors[-1])
         _detach(descriptors[0])
-        _bring_up(name, mtu)
+        device = Device(name, offloads)
+        device.bring_up()
     except OSError as error:
         for descriptor in descriptors:
             os.close(descriptor)
         raise OSError(error.errno, _reason(error, name)) from error
-    return Device(name, mtu, offloads), descriptors
+    return device, descriptors
 
 
 def check_name(name: str) -> None:
@@ -129,7 +143,7 @@ def _reason(error: OSError, name: str) -> str:
     return reasons.get(error.errno or 0, error.strerror or str(error))
 
 
-def _attach(descriptor: int, name: str, flags: int) -> None:
+def _attach(descriptor: int, name: str, flags: int = 0) -> None:
     request = struct.pack("16sH22x", name.encode(), _FLAGS | flags)
     fcntl.ioctl(descriptor, _TUNSETIFF, request)
 
@@ -152,13 +166,6 @@ def _configure(descriptor: int) -> tuple[str, ...]:
         else:
             return tuple(word for word, bit in OFFLOADS.items() if bits & bit)
     return ()
-
-
-def _bring_up(name: str, mtu: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SIOCSIFMTU, struct.pack("16si20x", name.encode(), mtu))
-        flags = _interface_flags(name) & 0xFFFF | _IFF_UP
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", name.encode(), flags))
 
 
 def _interface_flags(name: str) -> int:

@@ -1,4 +1,5 @@
-# Packets of one burst joined into superpackets: what split_next() takes apart again, octet for octet.
+# Packets of one burst joined into superpackets: what split_next() takes apart again, octet for
+# octet.
 
 from fastpath.packet cimport packet_t
 from fastpath.ports.offload cimport segment_t, vnet_h

@@ -19,6 +19,11 @@ REFERENCES = [
             'must be the name of a [[radius]]; there is "main"',
         ),
     ),
+    (
+        'url = "pcap:"\nside = "home"',
+        'url = "tun:lns0"\nside = "tunnel"',
+        ('url = "tun', "port.url", "must not be a tun: port, which is of the home side"),
+    ),
     ('radius = "main"', "", ("[[virtual_router]]", "virtual_router.radius", "it has targets")),
     (
         'name = "core"',
