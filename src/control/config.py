@@ -38,6 +38,9 @@ class Chassis:
     """Seconds a tunnel that we opened is kept without a call."""
     destruct_timeout: int = 600
     """Seconds for which ended tunnels and calls are still shown, 1,024 of each at most."""
+    kernel_protocol: int = 171
+    """By which our routes in the kernel are told from others: what has this protocol and is not
+    wanted is deleted. Two routers beside each other need two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class VirtualRouter:
     local_address_ipv6: str = ""
     """Our IPv6 address, of tunnels to LACs that have an IPv6 address, and toward RADIUS servers
     that have one."""
+    kernel_table: int = 0
+    """The kernel's routing table that gets the dial-out routes (metric 252) and access routes
+    (metric 2) of this one: 254 is `main`, a VRF has its own; 0: the kernel's routing is left alone.
+    Routes lead to the `tun:` port of the home side, without one they are unreachable routes."""
 
     @property
     def local_addresses(self) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ def check_references(entries: Entries, report: Report) -> None:
         _check_names(entries, section, key, other, report)
     _check_targets_have_radius(entries, report)
     _check_number_of_targets(entries, report)
+    _check_kernel_tables(entries.get("virtual_router", []), report)
     for entry in entries.get("profile", []):
         _check_speeds(entry, report)
     for entry in entries.get("port", []):
@@ -198,6 +199,17 @@ def _check_number_of_targets(entries: Entries, report: Report) -> None:
         most, there = entry.values.get("max_targets"), targets[entry.values.get("name")]
         if most is not None and there > most:
             report((*entry.path, "max_targets"), most, f"it has {there} targets")
+
+
+def _check_kernel_tables(routers: list[Entry], report: Report) -> None:
+    """Each has a table of the kernel to itself, and none that of our own addresses."""
+    used: set[object] = {255}
+    for entry in routers:
+        table = entry.values.get("kernel_table")
+        if table and table in used:
+            allowed = "must be no other virtual router's, nor 255, which is the kernel's `local`"
+            report((*entry.path, "kernel_table"), table, allowed)
+        used.add(table)
 
 
 def _check_extra(entry: Entry, report: Report) -> None:

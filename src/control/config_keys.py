@@ -65,6 +65,7 @@ ROOT: Final = Section(
                 "flush_delay": integer(0, 1000),
                 "tunnel_idle": number(1, _DAY),
                 "destruct_timeout": integer(10, 3600),
+                "kernel_protocol": integer(64, 255),
             },
         ),
         "virtual_router": Section(
@@ -78,6 +79,7 @@ ROOT: Final = Section(
                 "radius": text(0, _NAME),
                 "local_address": address(empty=True),
                 "local_address_ipv6": address_ipv6(),
+                "kernel_table": integer(0, 2**32 - 1),
             },
         ),
         "target": Section(

@@ -69,6 +69,7 @@ CHANGING: Final[Mapping[str, Effect]] = {
 1.2): another one is a deletion and a creation."""
 KEYS: Final[Mapping[tuple[str, str], Effect]] = {
     ("chassis", "name"): Effect.RESTART,
+    ("chassis", "kernel_protocol"): Effect.RESTART,
     ("chassis", "lac_selection"): Effect.NEXT_CALL,
     ("virtual_router", "rd"): Effect.NEXT_CALL,
     ("virtual_router", "radius"): Effect.NEXT_CALL,

@@ -59,6 +59,7 @@ LEVELS: Final[Mapping[type, Level]] = {
     events.BudgetStoreChanged: Level.ERROR,
     events.SettingWarned: Level.WARNING,
     events.AuthorizationAsked: Level.NOTICE,
+    events.KernelTold: Level.WARNING,
 }
 """What is not here is INFO."""
 _PRIVATE: Final = frozenset({"number", "called_number", "calling_number", "user", "username"})

@@ -88,6 +88,8 @@ def _of_the_router(event: events.RouterFact) -> tuple[str, str]:
             return "budget", f"{event.scope}: {event.share} %, {used}"
         case events.SettingWarned():
             return "WARNING", event.text
+        case events.KernelTold():
+            return "kernel", event.text
         case events.AuthorizationAsked():
             return "RADIUS", f"{event.group} asks to {event.what} a call: {event.result}"
         case events.BudgetStoreChanged():

@@ -270,6 +270,14 @@ class LacStateChanged:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class KernelTold:
+    """Something of the kernel's routing that somebody should know."""
+
+    time: float
+    text: str
+
+
 RouterFact = (
     VirtualRouterStateChanged
     | ChassisStateChanged
@@ -280,6 +288,7 @@ RouterFact = (
     | SettingWarned
     | AuthorizationAsked
     | LacStateChanged
+    | KernelTold
 )
 """What concerns more than one call."""
 

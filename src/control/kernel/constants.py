@@ -86,12 +86,12 @@ class Protocol(IntEnum):
     BIRD = 12
     DHCP = 16
     BABEL = 42
+    DIALOUT = 171
+    """Ours: neither in iproute2's list nor in FRR's, which takes 186 to 199 for its own."""
     BGP = 186
     ISIS = 187
     OSPF = 188
     RIP = 189
-    DIALOUT = 190
-    """Ours: free in iproute2's list."""
     EIGRP = 192
 
 

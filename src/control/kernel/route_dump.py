@@ -58,6 +58,8 @@ class RouteDump:
         if kind not in (MessageType.DONE, MessageType.ERROR):
             return Step.MORE
         error = read_errno(body)
+        if error == errno.ENOBUFS:
+            return Step.MORE  # answers are still to be read: it goes on when they are
         if error and error not in _ABSENT:
             return Step.FAILED
         if self._interrupted and self._interruptions < INTERRUPTIONS:

@@ -24,6 +24,7 @@ from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.radius_settings import authorization_addresses
 from control.runtime.authorization_sockets import AuthorizationSockets
+from control.runtime.kernel_routing import KernelRouting
 from control.runtime.ports import OpenPort, local_addresses, open_ports
 from control.runtime.radius_sockets import RadiusSockets
 from control.sim.address import host_of
@@ -91,6 +92,7 @@ class Process:
             if port.descriptor is not None:
                 self.loop.add_reader(port.descriptor, self._readable, port)
         self.lns.start(self.now)
+        self.kernel.start()
         self._settle()
         for port in self.ports:
             if isinstance(port.port, PcapPort):
@@ -110,6 +112,7 @@ class Process:
         except TimeoutError:
             pass
         finally:
+            await self.kernel.stop(grace)
             self._running = False
             self._close()
 
@@ -159,6 +162,8 @@ class Process:
     async def reload(self, config: Config, *, dry_run: bool = False) -> Difference:
         """See Lns.reload."""
         found = self.lns.reload(config, self.now, dry_run=dry_run)
+        if not dry_run:
+            self.kernel.configure(config)
         self._settle()
         return found
 
@@ -262,6 +267,11 @@ class Process:
         self._arm(self.now)
         self._changed.set()
 
+    def settle_soon(self) -> None:
+        """There is something in the timeline, or to be sent, that nothing else would carry on."""
+        if self._running and self._more is None:
+            self._more = self.loop.call_soon(self._go_on)
+
     def _go_on(self) -> None:
         self._more = None
         self._settle()
@@ -270,6 +280,7 @@ class Process:
         (local, port), (peer, peer_port) = message.local, message.peer
         nh = self._tunnel_nh.get(local)
         if nh is not None:
+            self.kernel.lac(peer)
             packet = host_of(peer).udp_packet(local, port, peer, peer_port, message.data)
             self.engine.inject(packet, nh, self.now_ns)
 
@@ -315,6 +326,7 @@ class Process:
             self._tunnel_index,
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
+        self.kernel = KernelRouting(self, config)
         self.radius = RadiusSockets(self.loop, self._receive_radius)
         self.authorization = AuthorizationSockets(
             self.loop, authorization_addresses(self.config), self._receive_dynauth
@@ -352,6 +364,8 @@ class Process:
             if handle is not None:
                 handle.cancel()
         self._timer = self._more = None
+        if hasattr(self, "kernel"):
+            self.kernel.close()
         if hasattr(self, "radius"):
             self.radius.close()
         if hasattr(self, "authorization"):

@@ -83,6 +83,8 @@ def carry(mirror, kernel, now=0.0, *, lose=lambda: False):
         if request is None:
             if mirror.settled:
                 return now
+            if mirror.behind:
+                continue
             now = mirror.get_timer()
             mirror.handle_timer(now)
             continue
