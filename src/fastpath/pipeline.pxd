@@ -3,6 +3,7 @@
 
 from fastpath.adjacency cimport adjacency_t
 from fastpath.packet cimport packet_t
+from fastpath.sampler cimport sampler_t
 from fastpath.types cimport BURST_MAX
 from fastpath.unwrap cimport Unwrap
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -18,6 +19,7 @@ cdef class Pipeline(Unwrap):
     cdef bint _stop_on_event
     cdef uint64_t _now            # time of the packet handled last, or as control set it
     cdef packet_t _burst[BURST_MAX]
+    cdef sampler_t* _sampler      # NULL: none
     cdef int take_burst(self, int port, int most, uint64_t until) noexcept nogil
     cdef int handle_burst(self, int port, packet_t* burst, int n) noexcept nogil
     cdef int64_t take_bursts(self, int port, uint64_t until, uint64_t limit) noexcept nogil

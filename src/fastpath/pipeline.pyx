@@ -23,6 +23,7 @@ from fastpath.parse_quick cimport parse_quick, parse_quick6
 from fastpath.ports.port cimport port_io
 from fastpath.prefetch cimport prefetch_read, prefetch_write
 from fastpath.quick cimport add_session, is_plain, is_plain6, queue, unframe
+from fastpath.sampler cimport sample_before, sample_behind
 from fastpath.session cimport session_count_t
 from fastpath.transmit cimport port_entry_t
 from fastpath.trigger cimport TRIGGER_GONE
@@ -58,6 +59,10 @@ cdef class Pipeline(Unwrap):
         cdef packet_t* following
         cdef int done = 0
         cdef int count, handled
+        cdef uint8_t sampled[BURST_MAX]
+        cdef int samples = 0
+        if self._sampler != NULL:
+            samples = sample_before(self._sampler, burst, n, port, sampled)
         self._version = epoch_pass(self.forwarding.epoch, self._slot)
         self._events = 0
         memset(&tally, 0, sizeof(tally))
@@ -73,6 +78,8 @@ cdef class Pipeline(Unwrap):
             done += handled
             if handled < count:
                 break
+        if samples:
+            sample_behind(self._sampler, burst, done, sampled, samples)
         self._now = burst[done - 1].ts
         add_count(self._counters, COUNTER_RECEIVED, done)
         add_count(self._counters, COUNTER_RECEIVED_OCTETS, tally.octets)

@@ -1,4 +1,5 @@
-"""The punt ring: an octet ring whose memory is mapped twice, so that no record ever wraps."""
+"""Rings of octets whose memory is mapped twice, so that no record ever wraps; the punt ring is one.
+"""
 
 from fastpath.atomic cimport ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_load_u64, atomic_store_u64
 from libc.stdint cimport uint32_t, uint64_t
@@ -30,13 +31,13 @@ cdef uint8_t* _map_twice(uint64_t size) noexcept nogil:
     return <uint8_t*>base
 
 
-cdef class PuntRing:
+cdef class OctetRing:
     """`size` octets, a power of two."""
 
-    def __cinit__(self, uint64_t size):
+    def __cinit__(self, uint64_t size, *_rest):
         cdef void* ends = NULL
         if size < LEAST or size & (size - 1):
-            raise ValueError(f"punt ring: {size} is not a power of two from {LEAST} on")
+            raise ValueError(f"ring: {size} is not a power of two from {LEAST} on")
         self._size = size
         self._base = _map_twice(size)
         if self._base == NULL or posix_memalign(&ends, LINES, 2 * sizeof(ring_end_t)):
@@ -50,32 +51,50 @@ cdef class PuntRing:
             munmap(self._base, 2 * self._size)
         free(self._head)
 
-    cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil:
-        """Copies a record and its packet in. 0 if there is no room."""
-        cdef uint64_t need = (sizeof(punt_t) + record.len + 7) & ~<uint64_t>7
+    cdef uint8_t* room(self, uint64_t need) noexcept nogil:
         cdef uint64_t at = self._head.octets
-        cdef punt_t* into = <punt_t*>(self._base + (at & (self._size - 1)))
         if at + need - self._head.other > self._size:
             self._head.other = atomic_load_u64(&self._tail.octets, ATOMIC_ACQUIRE)
             if at + need - self._head.other > self._size:
-                return 0
-        memcpy(into, record, sizeof(punt_t))
-        memcpy(into + 1, data, record.len)
-        into.size = <uint32_t>need
-        atomic_store_u64(&self._head.octets, at + need, ATOMIC_RELEASE)
-        return 1
+                return NULL
+        return self._base + (at & (self._size - 1))
 
-    cdef const punt_t* peek(self) noexcept nogil:
-        """The oldest record, NULL if there is none."""
+    cdef void publish(self, uint64_t need) noexcept nogil:
+        atomic_store_u64(&self._head.octets, self._head.octets + need, ATOMIC_RELEASE)
+
+    cdef const uint8_t* oldest(self) noexcept nogil:
         cdef uint64_t at = self._tail.octets
         if at == self._tail.other:
             self._tail.other = atomic_load_u64(&self._head.octets, ATOMIC_ACQUIRE)
             if at == self._tail.other:
                 return NULL
-        return <const punt_t*>(self._base + (at & (self._size - 1)))
+        return self._base + (at & (self._size - 1))
+
+    cdef void release(self, uint64_t size) noexcept nogil:
+        atomic_store_u64(&self._tail.octets, self._tail.octets + size, ATOMIC_RELEASE)
+
+
+cdef class PuntRing(OctetRing):
+    """Packets for control."""
+
+    cdef int push(self, const punt_t* record, const uint8_t* data) noexcept nogil:
+        """Copies a record and its packet in. 0 if there is no room."""
+        cdef uint64_t need = (sizeof(punt_t) + record.len + 7) & ~<uint64_t>7
+        cdef punt_t* into = <punt_t*>self.room(need)
+        if into == NULL:
+            return 0
+        memcpy(into, record, sizeof(punt_t))
+        memcpy(into + 1, data, record.len)
+        into.size = <uint32_t>need
+        self.publish(need)
+        return 1
+
+    cdef const punt_t* peek(self) noexcept nogil:
+        """The oldest record, NULL if there is none."""
+        return <const punt_t*>self.oldest()
 
     cdef void pop(self) noexcept nogil:
         """Gives the record that peek showed back to the writer."""
-        cdef uint64_t at = self._tail.octets
-        at += (<const punt_t*>(self._base + (at & (self._size - 1)))).size
-        atomic_store_u64(&self._tail.octets, at, ATOMIC_RELEASE)
+        cdef const punt_t* record = <const punt_t*>(
+            self._base + (self._tail.octets & (self._size - 1)))
+        self.release(record.size)

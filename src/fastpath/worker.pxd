@@ -11,12 +11,15 @@ cdef enum Order:
     ORDER_FLUSH
     ORDER_DROP
     ORDER_RESOLVE
+    ORDER_RECORD
+    ORDER_SAMPLE
 
 # What control has a worker do. Control waits for it, so the worker may read what control owns.
 cdef struct order_t:
     int what                  # enum Order
     nh_t nh
     uint64_t key              # of a trigger
+    void* into                # ORDER_RECORD: capture_io; ORDER_SAMPLE: sampler_t; NULL: none
     const uint8_t* frame      # ORDER_RESOLVE: an address
     uint32_t length           # ORDER_RESOLVE: its family
     int table
@@ -44,6 +47,9 @@ cdef class Worker(Pipeline):
     cdef int64_t _inject(self, const order_t* order) noexcept nogil
     cdef int64_t _flush_trigger(self, const order_t* order) noexcept nogil
     cdef int64_t _drop_trigger(self, const order_t* order) noexcept nogil
+    # Between two bursts, and waits for it: then nothing that was recorded into before is used any
+    # more.
+    cdef void look_on(self, int what, void* into) noexcept
     cdef nh_t _resolve(self, const order_t* order) noexcept nogil
     cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil
     cdef int64_t _round(self) noexcept nogil

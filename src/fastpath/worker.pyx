@@ -18,8 +18,9 @@ from fastpath.forwarding cimport Forwarding, table_entry_t
 from fastpath.transmit cimport port_entry_t
 from fastpath.packet cimport LINK_IPV4, LINK_IPV6, packet_t
 from fastpath.parse cimport parse_ip
-from fastpath.ports.port cimport Port
+from fastpath.ports.port cimport Port, capture_io
 from fastpath.ring cimport PuntRing
+from fastpath.sampler cimport sampler_t
 from fastpath.trigger cimport TRIGGER_DISCARD, TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, NH_DROP, nh_t
 from cpython.exc cimport PyErr_CheckSignals
@@ -230,6 +231,14 @@ cdef class Worker(Pipeline):
             else:
                 sched_yield()
 
+    cdef void look_on(self, int what, void* into) noexcept:
+        cdef order_t order
+        order.what = what
+        order.into = into
+        order.timed = False
+        with nogil:
+            self.obey(&order)
+
     # Orders ---------------------------------------------------------------------------------
 
     cdef void _carry(self, order_t* order) noexcept nogil:
@@ -241,6 +250,10 @@ cdef class Worker(Pipeline):
             order.result = self._flush_trigger(order)
         elif order.what == ORDER_DROP:
             order.result = self._drop_trigger(order)
+        elif order.what == ORDER_RECORD:
+            self.capture = <capture_io*>order.into
+        elif order.what == ORDER_SAMPLE:
+            self._sampler = <sampler_t*>order.into
         else:
             order.result = self._resolve(order)
 

@@ -131,6 +131,7 @@ EDGES = {
     ),
     "control.routes": (),
     "control.route_file": ("control.errors", "control.routes", "fastpath"),
+    "control.capture_filter": ("control.errors", "fastpath.packet_filter"),
     "control.bench": ("control", "fastpath"),
     "control.cli": ("control", "fastpath"),
     "control.health": ("control.dialout", "control.metrics"),

@@ -95,7 +95,7 @@ def test_an_error_may_be_left_out(router):
         ({"size": 4}, "size 4 is not 40"),
         ({"adjacencies": 1}, "adjacencies: 1 is outside"),
         ({"sessions": 1 << 23}, "sessions: 8388608 is outside"),
-        ({"punt_ring": 5000}, "punt ring: 5000 is not a power of two"),
+        ({"punt_ring": 5000}, "ring: 5000 is not a power of two"),
     ],
 )
 def test_a_configuration_out_of_range_is_refused(fields, match):
