@@ -36,7 +36,7 @@ _RTM_GETLINK, _NLM_F_REQUEST = 18, 1
 
 _NAME_MAX = 15
 _VNET_HEADER = 10
-_PATIENCE, _STEP = 2.0, 0.05
+_PATIENCE, _STEP = 0.5, 0.05
 
 OFFLOADS = {"csum": 0x01, "tso4": 0x02, "tso6": 0x04, "tso-ecn": 0x08, "uso4": 0x20, "uso6": 0x40}
 """What the kernel may leave to us, by the bits of TUNSETOFFLOAD."""
