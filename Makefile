@@ -11,10 +11,15 @@ TOOLS := $(VENV)/.tools
 SECONDS := 60
 SOURCES := $(shell find src -name '*.py[xd]' -o -name '*.h') setup.py pyproject.toml
 
-.PHONY: demo test deps interop lint bench docs wheel sanitize thread fuzz soak clean
+.PHONY: demo lab test deps interop lint bench docs wheel sanitize thread fuzz soak clean
 
 demo: $(BUILT)
 	$(BIN)/dialout demo --output demo-out
+
+# The same live: home, router, LAC and remote site in four network namespaces; needs root and what
+# `make deps` installs.
+lab: $(BUILT)
+	$(BIN)/python examples/lab/lab.py
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest
@@ -25,7 +30,7 @@ deps:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev \
 		pkg-config busybox-static kmod ppp qemu-system-x86 slirp xl2tpd \
-		freeradius freeradius-utils
+		freeradius freeradius-utils iproute2 iputils-ping iperf3 procps systemd
 
 interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop
