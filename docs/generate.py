@@ -64,6 +64,7 @@ PACKAGES = {
     "control-bench": "control/bench",
     "control-dialout": "control/dialout",
     "control-kernel": "control/kernel",
+    "control-html_report": "control/html_report",
     "control-l2tp": "control/l2tp",
     "control-metrics": "control/metrics",
     "control-ppp": "control/ppp",

@@ -77,28 +77,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"dialout {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    replay = commands.add_parser(
-        "replay",
-        help="run captures through the whole system in virtual time",
-        description="Runs captures through data plane, control plane and simulated peers in\n"
-        "virtual time. Several inputs are merged by time. Without a configuration\n"
-        "there are no targets and no local addresses.",
-    )
-    replay.add_argument(
-        "captures", nargs="+", type=_file, metavar="IN.pcap", help="pcap or pcapng file"
-    )
-    replay.add_argument("--config", type=_file, metavar="FILE", help="TOML configuration")
-    replay.add_argument(
-        "--write", type=_file, metavar="OUT.pcapng", help="capture of what left the router"
-    )
-    replay.add_argument(
-        "--report", type=_file, metavar="REPORT.json", help="machine-readable report"
-    )
-    replay.add_argument("--limit", type=_number, metavar="N", help="stop after N packets")
-    replay.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
-    replay.add_argument("--json", action="store_true", help="print the report on standard output")
-    _add_verbosity(replay)
-
+    _add_replay(commands)
     demo = commands.add_parser(
         "demo",
         help="place a dial-out call with the built-in LAC, CPE and RADIUS server",
@@ -129,6 +108,36 @@ def parser() -> argparse.ArgumentParser:
     _add_sim(commands)
     _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
     return top
+
+
+def _add_replay(commands: Any) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="run captures through the whole system in virtual time",
+        description="Runs captures through data plane, control plane and simulated peers in\n"
+        "virtual time. Several inputs are merged by time. Without a configuration\n"
+        "there are no targets and no local addresses.",
+    )
+    replay.add_argument(
+        "captures", nargs="+", type=_file, metavar="IN.pcap", help="pcap or pcapng file"
+    )
+    replay.add_argument("--config", type=_file, metavar="FILE", help="TOML configuration")
+    replay.add_argument(
+        "--write", type=_file, metavar="OUT.pcapng", help="capture of what left the router"
+    )
+    replay.add_argument(
+        "--report", type=_file, metavar="REPORT.json", help="machine-readable report"
+    )
+    replay.add_argument(
+        "--html",
+        type=_file,
+        metavar="REPORT.html",
+        help="report with plots for a browser",
+    )
+    replay.add_argument("--limit", type=_number, metavar="N", help="stop after N packets")
+    replay.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
+    replay.add_argument("--json", action="store_true", help="print the report on standard output")
+    _add_verbosity(replay)
 
 
 def _add_run(commands: Any) -> None:
@@ -219,6 +228,9 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
     bench.add_argument("--plot", type=_file, metavar="FILE.svg", help="draw the rows")
     bench.add_argument(
+        "--html", type=_file, metavar="FILE.html", help="the same as a page for a browser"
+    )
+    bench.add_argument(
         "--table",
         type=_file,
         metavar="FILE",
@@ -291,7 +303,7 @@ def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namesp
     if arguments.command == "bench":
         inputs = [("the table", arguments.table), ("the trace", arguments.trace)]
         inputs.append(("the rules", arguments.rules))
-        outputs = [("--plot", arguments.plot)]
+        outputs = [("--plot", arguments.plot), ("--html", arguments.html)]
     elif arguments.command == "sim":
         inputs = [("the configuration", arguments.config)]
         outputs = [("--report", arguments.report)]
@@ -299,6 +311,7 @@ def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namesp
         inputs = [("an input", path) for path in arguments.captures]
         inputs.append(("the configuration", arguments.config))
         outputs = [("--write", arguments.write), ("--report", arguments.report)]
+        outputs.append(("--html", arguments.html))
     taken = [(what, path) for what, path in inputs if path is not None]
     for option, path in outputs:
         if path is None:

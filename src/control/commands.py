@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ def replay(arguments: argparse.Namespace) -> int:
         arguments,
         write=arguments.write,
         report=arguments.report,
+        page=arguments.html,
         limit=arguments.limit,
         seed=arguments.seed,
     )
@@ -49,7 +51,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
     folder = Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
-    capture, output, report = (folder / n for n in ("home-site.pcap", "out.pcapng", "report.json"))
+    names = ("home-site.pcap", "out.pcapng", "report.json", "report.html")
+    capture, output, report, page = (folder / name for name in names)
     home_site_capture(capture)
     told = not arguments.quiet and not arguments.json
     data = _run(
@@ -58,6 +61,7 @@ def demo(arguments: argparse.Namespace) -> int:
         arguments,
         write=str(output),
         report=str(report),
+        page=str(page),
         timeline=told,
     )
     if told:
@@ -65,6 +69,7 @@ def demo(arguments: argparse.Namespace) -> int:
         print(f"  {capture}  what the home site sent")
         print(f"  {output}  what left the router, each packet with its verdict")
         print(f"  {report}  timeline, sessions, counters")
+        print(f"  {page}  the same with plots, for a browser")
     code = _exit_code(data)
     if code == OK and not (data["verdicts"]["FORWARD"] and data["counters"]["decapsulated"]):
         say(f"dialout: no call came up: {_why_no_call(data)}")
@@ -163,7 +168,7 @@ def bench(arguments: argparse.Namespace) -> int:
     """`dialout bench`."""
     from control.bench import command
 
-    with _opened(arguments.plot) as plot:
+    with _opened(arguments.plot) as plot, _opened(arguments.html) as page:
         command.bench(
             arguments.groups,
             peers=arguments.peers,
@@ -173,6 +178,7 @@ def bench(arguments: argparse.Namespace) -> int:
             quick=arguments.quick,
             as_json=arguments.json,
             plot=plot,
+            page=page,
             seed=arguments.seed,
             days=arguments.days,
             placed=arguments.calls,
@@ -194,16 +200,19 @@ def _run(
     *,
     write: str | None,
     report: str | None,
+    page: str | None = None,
     limit: int | None = None,
     seed: int | None = None,
     timeline: bool = False,
 ) -> Report:
     """Runs one replay, tells and writes what it came to, and returns its report."""
     from control import report as reporting
-    from control.replay import Replay
+    from control.html_report.replay_page import replay_page
+    from control.replay import Replay, verdict_series
 
     told = _Timeline(arguments.json) if timeline or arguments.verbose else None
     happened: list[Event] = []
+    series = None if page is None else verdict_series()
 
     def on_event(event: Event) -> None:
         happened.append(event)
@@ -220,9 +229,10 @@ def _run(
         seed=seed,
         on_event=on_event,
         on_progress=progress,
+        series=series,
     )
     # Opened before the run: an hour's work is not done to find that it cannot be told.
-    with _opened(report) as file:
+    with _opened(report) as file, _opened(page) as html:
         try:
             with _stopped_by_ctrl_c(run):
                 run.run()
@@ -232,6 +242,9 @@ def _run(
         text = json.dumps(data, indent=1) + "\n"
         if file is not None:
             file.write(text)
+        if html is not None and series is not None:
+            names = [os.path.basename(path) for path in captures]
+            html.write(replay_page(data, happened, series, names))
     for problem in run.outcome.errors:
         say(f"dialout: {problem}")
     if arguments.json:

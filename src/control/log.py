@@ -152,12 +152,15 @@ class Log:
             self._write(f"{stamp} {name:<7} {what:<11} {printable(particulars)}"[:LONGEST])
 
     def _without_names(self, event: Any, key: bytes) -> Any:
-        names = {field.name for field in dataclasses.fields(event)}
-        private = _PRIVATE & names
-        if isinstance(event, events.LinkProgress) and event.stage == _NAMES_A_USER:
-            private = frozenset({"detail"})
-        hashed = {name: _hashed(getattr(event, name), key) for name in private}
+        hashed = {name: _hashed(getattr(event, name), key) for name in private_fields(event)}
         return dataclasses.replace(event, **hashed) if hashed else event
+
+
+def private_fields(event: events.Event) -> frozenset[str]:
+    """Fields of a fact that hold numbers or names of users (threat T32)."""
+    if isinstance(event, events.LinkProgress) and event.stage == _NAMES_A_USER:
+        return frozenset({"detail"})
+    return _PRIVATE & {field.name for field in dataclasses.fields(event)}
 
 
 def _hashed(text: str, key: bytes) -> str:

@@ -21,6 +21,7 @@ from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tab
 from control.fastpath_filters import Filters
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
+from control.series import Series
 from control.sim.address import host_of
 from control.sim.clock import VirtualClock
 from control.sim.network import SimNetwork
@@ -29,6 +30,7 @@ from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapError, PcapPort
 from fastpath.ports.pcapng_writer import PcapngWriter
+from fastpath.verdict import VERDICTS
 
 RADIUS_SOURCE_PORT = 20000
 """First UDP port of our RADIUS sockets on the simulated network."""
@@ -56,6 +58,11 @@ class Outcome:
     interrupted: bool = False
     show: dict[str, Any] = field(default_factory=dict)
     """What `show` told at the end, when the calls that were up still stood: views by name."""
+
+
+def verdict_series() -> Series:
+    """For a replay to count its verdicts in."""
+    return Series(VERDICTS)
 
 
 def home_port(config: Config) -> Port | None:
@@ -93,9 +100,10 @@ class Replay:
         singly: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
         on_progress: Callable[[Replay], None] = lambda replay: None,
+        series: Series | None = None,
     ) -> None:
         """`singly`: the simulated network handles every packet by itself, as tests want it to
-        compare with what it does otherwise."""
+        compare with what it does otherwise. `series`: is shown the verdicts as time passes."""
         self.config = config
         self.clock = VirtualClock()
         self.outcome = Outcome()
@@ -105,6 +113,7 @@ class Replay:
         self._singly = singly
         self._on_event = on_event
         self._on_progress = on_progress
+        self._series = series
         self._tunnel = MemPort("tunnel")
         self._started = False
         self._build(write)
@@ -252,6 +261,8 @@ class Replay:
         session, if sites answer at all, takes two crossings of the line at least.
         """
         times = [] if due is None else [int(due * NANOSECONDS)]
+        if self._series is not None:
+            times.append(int(self._series.end_of_span(packet_ns / NANOSECONDS) * NANOSECONDS))
         if self.network.answering and len(self.engine.forwarding.sessions):
             times.append(packet_ns + self._round_trip_ns)
         return max(packet_ns, min(times)) if times else None
@@ -303,6 +314,12 @@ class Replay:
             busy |= self._to_network()
         while (event := self.lns.next_event()) is not None:
             self._on_event(event)
+        self._look()
+
+    def _look(self) -> None:
+        if self._series is not None:
+            verdicts = self.engine.counters()["verdict"]
+            self._series.see(self.clock.now, verdicts.tolist())
 
     def _to_network(self) -> bool:
         """Hands over what the tunnel port sent, each packet at its own time."""

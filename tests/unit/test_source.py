@@ -143,6 +143,20 @@ EDGES = {
         "control.version",
         "fastpath",
     ),
+    "control.series": (),
+    "control.html_report": (
+        "control.console",
+        "control.dialout",
+        "control.html_report",
+        "control.log",
+        "control.report",
+        "control.series",
+    ),
+    "control.html_report.bench_page": (
+        "control.bench",
+        "control.html_report",
+        "control.version",
+    ),
     "control.replay": ("control", "fastpath"),
     "control.runtime": ("control", "fastpath"),
 }
@@ -154,7 +168,9 @@ FORBIDDEN = {
         *("control.l2tp", "control.ppp", "control.radius", "control.dialout", "control.kernel"),
         "control.deadlines",
         "control.health",
+        "control.html_report",
         "control.metrics",
+        "control.series",
     )
 }
 

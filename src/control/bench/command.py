@@ -23,6 +23,7 @@ from control.bench.drawing import svg
 from control.bench.machine import lines, machine
 from control.bench.peers import open_peers
 from control.bench.rows import HEADING, Row, line
+from control.html_report.bench_page import bench_page
 from control.route_file import read_routes
 
 Group = Callable[[Context], Iterator[Row]]
@@ -58,6 +59,7 @@ def bench(
     quick: bool,
     as_json: bool,
     plot: TextIO | None,
+    page: TextIO | None = None,
     seed: int | None = None,
     days: float | None = None,
     placed: int | None = None,
@@ -99,4 +101,6 @@ def bench(
         print(json.dumps([each.as_json() for each in rows], indent=1))
     if plot is not None:
         plot.write(svg(rows, told))
+    if page is not None:
+        page.write(bench_page(rows, told))
     return rows

@@ -1,0 +1,1 @@
+"""Reports as one self-contained HTML file each: no script, nothing loaded from anywhere."""
