@@ -12,6 +12,7 @@ from fastpath.ports.pcapng_writer import PcapngWriter
 from fastpath.ports.pool import PoolPort
 from fastpath.ports.tun import TunPort
 from fastpath.ports.udp import UdpPort
+from fastpath.service import Bell, Service
 from fastpath.verdict import REASONS, VERDICTS
 from fastpath.worker import Stop, Worker
 
@@ -21,6 +22,7 @@ __all__ = [
     "VERDICTS",
     "Batch",
     "Batches",
+    "Bell",
     "BurstTrie",
     "Chunked",
     "Engine",
@@ -29,6 +31,7 @@ __all__ = [
     "PcapngWriter",
     "PoolPort",
     "Punt",
+    "Service",
     "SessionCounters",
     "Stop",
     "TunPort",

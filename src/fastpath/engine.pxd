@@ -1,8 +1,9 @@
 from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
+from fastpath.orders cimport order_t
 from fastpath.trigger cimport TriggerTable
 from fastpath.update cimport Update
-from fastpath.worker cimport Worker, order_t
+from fastpath.worker cimport Worker
 from libc.stdint cimport uint32_t
 
 cdef enum:
@@ -17,7 +18,8 @@ cdef class Engine:
     cdef void* worker_at[WORKERS_MAX] # the same, for callers without the GIL
     cdef uint32_t worker_count        # stored last
     cdef uint32_t reading             # somebody takes punts: a ring has one reader
-    cdef list _tables                 # routing table of each port, by index
+    cdef uint32_t first               # the worker whose punts are taken first
+    cdef list _tables                 # routing table of each port, by index; None: it is gone
     cdef tuple _options               # of each worker
     cdef Worker asker                 # looks for those who only ask; made when somebody does
     cdef object _recorder

@@ -7,6 +7,8 @@ from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_exchange_u32, atomic_store_u32)
 from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
+from fastpath.orders cimport (
+    ORDER_DROP, ORDER_EARLY, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, order_t)
 from fastpath.transmit cimport PORTS_MAX
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
@@ -16,7 +18,7 @@ from fastpath.trigger cimport TriggerTable
 from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, INET6
 from fastpath.update cimport Update
 from fastpath.verdict cimport REASON_NONE
-from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, Worker, order_t
+from fastpath.worker cimport Worker
 from libc.stdint cimport uint8_t, uint32_t
 
 from typing import NamedTuple
@@ -60,23 +62,24 @@ cdef class Engine:
     """A data plane. Control calls it on one thread; its workers may run on others.
 
     adjacencies, sessions: capacity; stop_on_event: a poll ends behind the first packet that the
-    control plane has to hear of, as virtual time needs it; error_rate, echo_rate: ICMP errors and
-    echo replies a second, of each worker; punt_ring: octets of each worker's ring.
+    control plane has to hear of, as virtual time needs it; early_rate: LCP frames of no session
+    that control gets a second, of each worker, because it may be about to set that up; error_rate,
+    echo_rate: ICMP errors and echo replies a second, of each worker; punt_ring: octets of each
+    worker's ring.
     """
 
     def __cinit__(self, *, adjacencies=131072, sessions=65536, punt_ring=1 << 20,
                   trigger_keys=131072, bint stop_on_event=False, error_rate=100, echo_rate=1000,
-                  seed=0, retired=1 << 28, stall_ns=1000000000):
+                  early_rate=0, seed=0, retired=1 << 28, stall_ns=1000000000):
         self.forwarding = Forwarding(adjacencies, sessions, retired, stall_ns)
         self.update = Update(self.forwarding)
         self.triggers = TriggerTable(trigger_keys, seed=seed)
         self.filters = FilterTable(self.forwarding)
         self._tables = []
         self._options = (self.forwarding, error_rate, echo_rate, self.triggers, self.filters,
-                         punt_ring,
-                         stop_on_event, self._tables)
+                         punt_ring, early_rate, self._tables)
         self._workers = []
-        self.worker = self.add_worker()
+        self.worker = self.add_worker(stop_on_event=stop_on_event)
 
     # Set-up ---------------------------------------------------------------------------------
 
@@ -88,18 +91,34 @@ cdef class Engine:
     def attach(self, Port port not None, int table) -> int:
         """Takes packets of `port` into a table, and lets adjacencies send to it. Returns its
         index. It is worker 0 that uses `port`; others bring a Port of their own for the index."""
+        cdef int index = (self._tables.index(None) if None in self._tables
+                          else len(self._tables))
         self.forwarding.check_table(table)
-        if len(self._tables) == PORTS_MAX:
+        if index == PORTS_MAX:
             raise MemoryError(f"all {PORTS_MAX} ports are in use")
-        self._tables.append(table)
-        self.worker.attach(len(self._tables) - 1, port)
-        return len(self._tables) - 1
+        if index == len(self._tables):
+            self._tables.append(table)
+        self._tables[index] = table
+        for worker in self._workers:
+            worker.reset_port(index)
+        self.worker.attach(index, port)
+        return index
 
-    def add_worker(self) -> Worker:
+    def detach(self, int port) -> None:
+        """Takes a port away from all workers; it may be closed then. Nothing may lead to it any
+        more, for the next one attached may get its index. KeyError if there is no such port."""
+        if not 0 <= port < len(self._tables) or self._tables[port] is None:
+            raise KeyError(f"port {port} is not attached; there are {len(self._tables)}")
+        for worker in self._workers:
+            if worker.has_port(port):
+                worker.detach(port)
+        self._tables[port] = None
+
+    def add_worker(self, *, bint stop_on_event=False) -> Worker:
         """One more worker, for a thread of its own. MemoryError beyond 64."""
         if len(self._workers) == WORKERS_MAX:
             raise MemoryError(f"all {WORKERS_MAX} workers are in use")
-        worker = Worker(*self._options)
+        worker = Worker(*self._options, stop_on_event)
         self._workers.append(worker)
         self.worker_at[self.worker_count] = <void*>worker
         atomic_store_u32(&self.worker_count, self.worker_count + 1, ATOMIC_RELEASE)
@@ -156,7 +175,8 @@ cdef class Engine:
 
     def step(self, until_ns: int | None = None) -> int:
         """One burst from each port for worker 0. Returns how many packets were handled."""
-        return sum(max(0, self.poll(i, until_ns=until_ns)) for i in range(len(self._tables)))
+        return sum(max(0, self.poll(i, until_ns=until_ns)) for i, table in enumerate(self._tables)
+                   if table is not None)
 
     def entry(self) -> tuple[int, int]:
         """How C code takes a burst for worker 0; see Worker.entry."""
@@ -165,8 +185,8 @@ cdef class Engine:
     # Control --------------------------------------------------------------------------------
 
     def punts(self, int most=1024) -> list[Punt]:
-        """Up to `most` packets for the control plane, oldest first, worker by worker. None while
-        another thread takes them."""
+        """Up to `most` packets for the control plane: of each worker in turn, its oldest first.
+        None while another thread takes them. A PUNT_PPP of next hop 0 is for early_frame()."""
         cdef const punt_t* record
         cdef PuntRing ring
         cdef Worker worker
@@ -174,7 +194,8 @@ cdef class Engine:
         if atomic_exchange_u32(&self.reading, 1, ATOMIC_ACQUIRE):
             return out
         try:
-            for worker in self._workers:
+            for turn in range(len(self._workers)):
+                worker = self._workers[(self.first + turn) % len(self._workers)]
                 ring = worker._punts
                 while len(out) < most:
                     record = ring.peek()
@@ -182,9 +203,25 @@ cdef class Engine:
                         break
                     out.append(_punt(record))
                     ring.pop()
+            # Of a flood of one worker the others' do not have to wait.
+            self.first = (self.first + 1) % len(self._workers)
         finally:
             atomic_store_u32(&self.reading, 0, ATOMIC_RELEASE)
         return out
+
+    def early_frame(self, bytes packet not None, *, bint last=False) -> tuple[int, bytes] | None:
+        """The session, by its next hop, and the PPP frame of a packet that was punted because it
+        was of no session; None: there still is none. With `last` that is counted as a drop."""
+        cdef const uint8_t* octets = packet
+        cdef order_t order
+        order.what = ORDER_EARLY
+        order.frame = octets
+        order.length = <uint32_t>len(packet)
+        order.forget = last
+        self._give(&order, None)
+        if order.result == 0:
+            return None
+        return order.result, packet[order.frame - octets:order.frame - octets + order.length]
 
     def inject(self, bytes frame not None, nh: int, now_ns: int | None = None) -> None:
         """Sends for the control plane: an IP packet over an `ip` adjacency, or a PPP frame, with
@@ -239,7 +276,7 @@ cdef class Engine:
     cdef Worker asked(self):
         """A worker without ports and orders, for looking at tables from any thread."""
         if self.asker is None:
-            self.asker = Worker(*self._options)
+            self.asker = Worker(*self._options, False)
         return self.asker
 
     cdef int _give(self, order_t* order, now_ns) except -1:

@@ -30,8 +30,8 @@ from fastpath.trigger cimport TRIGGER_GONE
 from fastpath.types cimport BURST_MAX, INET, INET6, NH_DROP, PORT_MASK, SESSION_INVALID, nh_t
 from fastpath.unwrap cimport CHUNK, Unwrap
 from fastpath.verdict cimport (
-    REASON_FILTERED, REASON_NONE, REASON_NO_ROUTE, VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD,
-    VERDICT_TRIGGER)
+    REASON_FILTERED, REASON_NONE, REASON_NO_ROUTE, REASON_UNKNOWN_SESSION, VERDICT_DELIVER,
+    VERDICT_DROP, VERDICT_FORWARD, VERDICT_TRIGGER)
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -298,6 +298,8 @@ cdef class Pipeline(Unwrap):
                 self.answer(p, ANSWER_NO_ROUTE, 0)
             elif p.reason == REASON_FILTERED:
                 self.answer(p, ANSWER_PROHIBITED, 0)
+            elif p.reason == REASON_UNKNOWN_SESSION and self.punt_early(p):
+                return
             self.drop(p, p.reason)
         elif p.verdict == VERDICT_TRIGGER:
             self.trigger(p, self.triggers.offer(p, p.nh), waiting)

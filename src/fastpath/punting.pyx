@@ -6,14 +6,17 @@ from fastpath.counters cimport (
 from fastpath.decap cimport decap, decap_t
 from fastpath.filtering cimport Filtering
 from fastpath.flow cimport flow_addresses
+from fastpath.icmp cimport bucket_take
 from fastpath.packet cimport packet_t
 from fastpath.ring cimport punt_t
+from fastpath.parse cimport parse_ppp
 from fastpath.trigger cimport TRIGGER_ADMITTED, TRIGGER_MISSED
-from fastpath.types cimport INET
+from fastpath.types cimport INET, INET6
 from fastpath.verdict cimport (
-    REASON_PUNT_FULL, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP, VERDICT_TRIGGER)
-from fastpath.wire cimport PROTO_ICMP, PROTO_ICMP6
-from libc.stdint cimport uint8_t, uint32_t
+    REASON_NONE, REASON_PUNT_FULL, REASON_UNKNOWN_SESSION, VERDICT_PUNT_LOCAL, VERDICT_PUNT_PPP,
+    VERDICT_TRIGGER)
+from fastpath.wire cimport PPP_LCP, PROTO_ICMP, PROTO_ICMP6
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 
@@ -67,3 +70,33 @@ cdef class Punting(Filtering):
         self._events += 1
         add_count(self._counters, COUNTER_PUNTED, 1)
         self.count_punt(p)
+
+    cdef bint punt_early(self, packet_t* p) noexcept nogil:
+        """PPP begins with LCP, so nothing else can be such a frame (RFC 1661 3.2)."""
+        cdef punt_t record
+        cdef decap_t d
+        cdef uint16_t protocol = 0
+        cdef uint32_t header = 0
+        if self._early.burst == 0:
+            return False
+        memset(&d, 0, sizeof(d))
+        decap(p, self._sessions, self._version.number, &d)
+        if p.reason != REASON_UNKNOWN_SESSION or (p.family == INET6 and d.udp.checksum == 0):
+            return False
+        if (parse_ppp(d.datagram + d.l2tp.payload, d.l2tp.payload_len, &protocol, &header)
+                != REASON_NONE or protocol != PPP_LCP):
+            return False
+        if not bucket_take(&self._early, p.ts):
+            return False
+        flow_addresses(p, &record.source, &record.destination)
+        record.ts = p.ts
+        record.len = p.len - p.l3
+        record.source_port = d.udp.source
+        record.destination_port = d.udp.destination
+        record.nh = 0
+        record.table = p.table
+        record.verdict = VERDICT_PUNT_PPP
+        if not self._punts.push(&record, p.data + p.l3):
+            return False
+        self._events += 1
+        return True

@@ -9,7 +9,8 @@ from fastpath.ports.capture_output cimport CaptureWriter
 from fastpath.ports.linktype cimport link_number
 from fastpath.ring cimport OctetRing
 from fastpath.sampler cimport Sampler
-from fastpath.worker cimport ORDER_RECORD, ORDER_SAMPLE, Worker
+from fastpath.orders cimport ORDER_RECORD, ORDER_SAMPLE
+from fastpath.worker cimport Worker
 from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 

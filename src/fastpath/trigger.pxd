@@ -13,6 +13,7 @@ cdef enum TriggerState:
     TRIGGER_FREE = 0
     TRIGGER_HOLD              # buffer what arrives, as the limits of its table allow
     TRIGGER_DISCARD           # discard what arrives; what is buffered already stays
+    TRIGGER_CLOSED            # the same, and the tail is closed: a flush comes to its end
 
 cdef enum TriggerOutcome:
     TRIGGER_ADMITTED = 0      # first of its key: an event was queued (packet kept if room)

@@ -93,7 +93,8 @@ cdef class TriggerTable:
         spin_lock(&self.lock)
         if self.is_live(key):
             outcome = self._count(p.table, TRIGGER_BUFFERED
-                                  if self._keep(p, &self.entries[<uint32_t> key])
+                                  if self.entries[<uint32_t> key].state != TRIGGER_CLOSED
+                                  and self._keep(p, &self.entries[<uint32_t> key])
                                   else TRIGGER_DISCARDED)
         spin_unlock(&self.lock)
         return outcome

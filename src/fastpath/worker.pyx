@@ -5,27 +5,21 @@ out at once if nobody is in it, else by its own thread between two bursts, while
 """
 
 cimport cython
-from fastpath.adjacency cimport ADJ_HOLD, ADJ_SESSION, adjacency_t
 from fastpath.atomic cimport (
-    ATOMIC_ACQUIRE, ATOMIC_RELAXED, ATOMIC_RELEASE, ATOMIC_SEQ_CST, atomic_and_u8,
-    atomic_exchange_u32, atomic_load_pointer, atomic_load_u32, atomic_store_pointer,
-    atomic_store_u32, atomic_swap_pointer, sched_yield)
-from fastpath.counters cimport (
-    COUNTER_INJECTED, COUNTER_TRIGGERS_DROPPED, COUNTER_TRIGGERS_FLUSHED, add_count)
+    ATOMIC_ACQUIRE, ATOMIC_RELAXED, ATOMIC_RELEASE, ATOMIC_SEQ_CST, atomic_exchange_u32,
+    atomic_load_pointer, atomic_load_u32, atomic_store_pointer, atomic_store_u32,
+    atomic_swap_pointer, sched_yield)
 from fastpath.filters cimport FilterTable
-from fastpath.flow cimport family_of
-from fastpath.forwarding cimport Forwarding, table_entry_t
-from fastpath.transmit cimport port_entry_t
-from fastpath.packet cimport LINK_IPV4, LINK_IPV6, packet_t
-from fastpath.parse cimport parse_ip
-from fastpath.ports.port cimport Port, capture_io
+from fastpath.forwarding cimport Forwarding
+from fastpath.icmp cimport bucket_init
+from fastpath.orders cimport ORDER_ATTACH, ORDER_RESET, Orders, order_t
+from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing
-from fastpath.sampler cimport sampler_t
-from fastpath.trigger cimport TRIGGER_DISCARD, TriggerTable
-from fastpath.types cimport BURST_MAX, DATAGRAM_MAX, INET, NH_DROP, nh_t
+from fastpath.transmit cimport port_entry_t
+from fastpath.trigger cimport TriggerTable
+from fastpath.types cimport BURST_MAX
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 from posix.unistd cimport usleep
 
 import numpy as np
@@ -49,17 +43,19 @@ cdef class Stop:
 
 @cython.final
 @cython.no_gc_clear       # __dealloc__ needs what it refers to
-cdef class Worker(Pipeline):
+cdef class Worker(Orders):
     """Made by Engine.add_worker(). Ports of its own feed it, `port` being the engine's index."""
 
     def __cinit__(self, Forwarding forwarding not None, uint32_t error_rate, uint32_t echo_rate,
                   TriggerTable triggers not None, FilterTable filters not None,
-                  uint64_t punt_ring, bint stop_on_event, list tables not None):
+                  uint64_t punt_ring, uint32_t early_rate, list tables not None,
+                  bint stop_on_event):
         self.triggers = triggers
         self._filters = filters
         self._tables = tables
         self._punts = PuntRing(punt_ring)
         self._stop_on_event = stop_on_event
+        bucket_init(&self._early, early_rate, early_rate)
         self._attached = []
         self._now = 0
 
@@ -67,17 +63,36 @@ cdef class Worker(Pipeline):
 
     def attach(self, int port, Port queue not None) -> None:
         """Lets this worker receive and send by the engine's port `port`: `queue` is this worker's
-        part of it. KeyError if the engine has no such port; RuntimeError while the worker runs."""
-        if port < 0 or port >= len(self._tables):
+        part of it. It may run meanwhile. KeyError if the engine has no such port."""
+        if port < 0 or port >= len(self._tables) or self._tables[port] is None:
             raise KeyError(f"port {port} is not attached; there are {len(self._tables)}")
-        self._claim()
+        self._give_port(ORDER_ATTACH, port, queue)
+
+    def detach(self, int port) -> None:
+        """Takes its part of a port away; the worker may run meanwhile. Its counters stay. KeyError
+        if it has none."""
+        self._check_port(port)
+        self._give_port(ORDER_ATTACH, port, None)
+
+    def reset_port(self, int port) -> None:
+        """The counters of a port that it has no part of begin at 0 again."""
+        if port < self.ports and self.port[port].io == NULL:
+            self._give_port(ORDER_RESET, port, None)
+
+    cdef int _give_port(self, int what, int port, Port queue) except -1:
+        cdef order_t order
+        order.what = what
+        order.timed = False
+        order.port = port
+        order.io = NULL if queue is None else &queue.io
+        order.table = self._tables[port] if queue is not None else 0
         while len(self._attached) <= port:
             self._attached.append(None)
+        with nogil:
+            self.obey(&order)
+        # Until then it may have used the one before.
         self._attached[port] = queue
-        self.port[port].io = &queue.io
-        self.port[port].table = self._tables[port]
-        self.ports = max(self.ports, port + 1)
-        self.leave()
+        return 0
 
     def poll(self, int port, int most=BURST_MAX, until_ns: int | None = None) -> int:
         """One burst of at most `most` packets, none later than `until_ns`, from one port.
@@ -238,110 +253,6 @@ cdef class Worker(Pipeline):
         order.timed = False
         with nogil:
             self.obey(&order)
-
-    # Orders ---------------------------------------------------------------------------------
-
-    cdef void _carry(self, order_t* order) noexcept nogil:
-        if order.timed:
-            self._now = order.now
-        if order.what == ORDER_INJECT:
-            order.result = self._inject(order)
-        elif order.what == ORDER_FLUSH:
-            order.result = self._flush_trigger(order)
-        elif order.what == ORDER_DROP:
-            order.result = self._drop_trigger(order)
-        elif order.what == ORDER_RECORD:
-            self.capture = <capture_io*>order.into
-        elif order.what == ORDER_SAMPLE:
-            self._sampler = <sampler_t*>order.into
-        else:
-            order.result = self._resolve(order)
-
-    cdef nh_t _resolve(self, const order_t* order) noexcept nogil:
-        cdef table_entry_t* entry = &self.forwarding.table[order.table]
-        cdef nh_t nh = NH_DROP
-        if order.length == INET:
-            entry.v4.lookup(self._version.view[order.table].v4, order.frame, &nh, 1)
-        else:
-            entry.v6.lookup(self._version.view[order.table].v6, order.frame, &nh, 1)
-        return nh
-
-    cdef int64_t _inject(self, const order_t* order) noexcept nogil:
-        cdef nh_t nh = order.nh
-        cdef adjacency_t* a = self.adjacency(&nh)
-        cdef packet_t* p = self.make(order.length, self._now)
-        cdef int reason = 0
-        memcpy(p.data, order.frame, order.length)
-        p.len = order.length
-        p.family = family_of(p.data)
-        self.comment = b"control"
-        if a.kind == ADJ_SESSION:
-            self.encapsulate(p, a)
-        else:
-            reason = self.send(p, a)
-        self.comment = NULL
-        self.flush()
-        if reason == 0:
-            add_count(self._counters, COUNTER_INJECTED, 1)
-        return reason
-
-    cdef int64_t _flush_trigger(self, const order_t* order) noexcept nogil:
-        """Packets join the buffer until nobody sees the hold any more, so it is emptied twice."""
-        cdef nh_t nh = order.nh
-        cdef adjacency_t* a = self.adjacency(&nh)
-        cdef uint64_t hold = self.forwarding.adjacencies.side[nh].hold
-        cdef packet_t* p
-        cdef int64_t sent = 0
-        cdef int64_t dropped = 0
-        self.comment = b"TRIGGER flushed"
-        while True:
-            p = self._take(<uint32_t>order.key, True)
-            if p == NULL:
-                if a.flags & ADJ_HOLD and hold == order.key:
-                    atomic_and_u8(&a.flags, <uint8_t>~ADJ_HOLD, ATOMIC_SEQ_CST)
-                if self.triggers.end(order.key):
-                    break
-            elif self.forward_held(p, a, self._now):
-                sent += 1
-            else:
-                dropped += 1
-                if self.capture != NULL:
-                    self.record_received(p, b"TRIGGER dropped")
-        self.comment = NULL
-        add_count(self._counters, COUNTER_TRIGGERS_FLUSHED, sent)
-        add_count(self._counters, COUNTER_TRIGGERS_DROPPED, dropped)
-        self.flush()
-        return sent
-
-    cdef int64_t _drop_trigger(self, const order_t* order) noexcept nogil:
-        cdef packet_t* p
-        cdef int64_t dropped = 0
-        while True:
-            p = self._take(<uint32_t>order.key, False)
-            if p != NULL:
-                dropped += 1
-                if self.capture != NULL:
-                    self.record_received(p, b"TRIGGER dropped")
-            elif not order.forget:
-                self.triggers.order(order.key, TRIGGER_DISCARD)
-                break
-            elif self.triggers.end(order.key):
-                break
-        self.flush()
-        add_count(self._counters, COUNTER_TRIGGERS_DROPPED, dropped)
-        return dropped
-
-    cdef packet_t* _take(self, uint32_t index, bint flushed) noexcept nogil:
-        """The oldest packet of a trigger's buffer, NULL: it is empty."""
-        cdef packet_t* p = self.make(DATAGRAM_MAX, self._now)
-        p.len = self.triggers.take(index, p, flushed)
-        p.frame_len = p.wire_len = p.len
-        if p.len == 0:
-            return NULL
-        p.family = family_of(p.data)
-        p.link = LINK_IPV4 if p.family == INET else LINK_IPV6
-        parse_ip(p)               # it was sound when it came
-        return p
 
 
 cdef int poll_entry(void* worker, int port, int most) noexcept nogil:

@@ -10,10 +10,11 @@ from fastpath.atomic cimport (
     ATOMIC_ACQUIRE, ATOMIC_RELEASE, atomic_exchange_u32, atomic_load_u32, atomic_store_u32)
 from fastpath.engine cimport Engine
 from fastpath.ring cimport punt_t
+from fastpath.orders cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, order_t
 from fastpath.trigger cimport TRIGGER_DISCARD, TRIGGER_HOLD, trigger_event_t
 from fastpath.types cimport DATAGRAM_MAX
 from fastpath.verdict cimport REASON_NONE
-from fastpath.worker cimport ORDER_DROP, ORDER_FLUSH, ORDER_INJECT, Worker, order_t
+from fastpath.worker cimport Worker
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 

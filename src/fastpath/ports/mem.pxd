@@ -29,6 +29,7 @@ cdef struct mem_t:
     uint64_t lap
     uint8_t* slots            # packets of the last rx_burst, each with HEADROOM in front
     uint8_t link
+    uint32_t lock             # of what follows: workers send, Python takes
     queue_t tx
     uint64_t limit            # packets that tx holds at the most
     bint discard
@@ -38,6 +39,6 @@ cdef struct mem_t:
 
 cdef class MemPort(Port):
     cdef mem_t c
-    cdef _clear(self)
+    cdef list _sent(self, bint taken)
     cdef uint64_t _push(self, const uint8_t* data, uint64_t length, uint64_t ts,
                         uint64_t wire_len) except? 0

@@ -6,6 +6,7 @@ is due at the time it was pushed with.
 """
 
 cimport cython
+from fastpath.atomic cimport spin_lock, spin_unlock
 from fastpath.packet cimport packet_t
 from fastpath.ports.linktype cimport link_number
 from fastpath.ports.pcap_format cimport MAXIMUM_SNAPLEN
@@ -140,17 +141,52 @@ cdef uint64_t _next_ns(void* state) noexcept nogil:
 
 cdef int _tx_burst(void* state, packet_t** packets, int n) noexcept nogil:
     cdef mem_t* m = <mem_t*>state
-    cdef int i
-    for i in range(n):
-        if not m.discard and (
-                m.tx.tail >= m.limit
-                or _append(&m.tx, packets[i].data, packets[i].len, packets[i].ts,
-                           packets[i].len) < 0):
-            m.tx_dropped += n - i
-            return i
+    cdef int i = 0
+    spin_lock(&m.lock)
+    while i < n and (m.discard or (
+            m.tx.tail < m.limit
+            and _append(&m.tx, packets[i].data, packets[i].len, packets[i].ts,
+                        packets[i].len) == 0)):
         m.tx_packets += 1
         m.tx_octets += packets[i].len
-    return n
+        i += 1
+    m.tx_dropped += n - i
+    spin_unlock(&m.lock)
+    return i
+
+
+cdef int _copy_sent(mem_t* m, queue_t* into, bint taken) noexcept nogil:
+    """A copy of what was sent, which is the caller's to free; with `taken` it is gone from here."""
+    cdef queue_t* q = &m.tx
+    cdef int fault = 0
+    memset(into, 0, sizeof(queue_t))
+    spin_lock(&m.lock)
+    if (_grow(<void**>&into.packets, &into.room, q.tail, sizeof(queued_t)) < 0
+            or _grow(<void**>&into.store, &into.size, q.used, 1) < 0):
+        fault = -1
+    elif q.tail:
+        memcpy(into.packets, q.packets, q.tail * sizeof(queued_t))
+        memcpy(into.store, q.store, q.used)
+        into.tail = q.tail
+        into.used = q.used
+        if taken:
+            q.tail = q.used = 0
+    spin_unlock(&m.lock)
+    if fault:
+        _free(into)
+    return fault
+
+
+cdef class _Part(Port):
+    """A worker's part of it, which only sends."""
+
+    cdef object _of
+
+    def __cinit__(self, MemPort of):
+        self._of = of
+        self.name = of.name
+        self.io.state = &of.c
+        self.io.tx_burst = _tx_burst
 
 
 @cython.final
@@ -162,9 +198,12 @@ cdef class MemPort(Port):
     `tx_limit` is how many sent packets are kept until Python takes them; more are not taken and
     counted in `tx_dropped`. `discard_tx`: sent packets are only counted.
 
-    One thread at a time may use it, the engine's included. Raises ValueError for a link type that
-    does not exist, OverflowError for a negative number.
+    One thread at a time may use it, the engine's included; what open() makes for workers only
+    sends. Raises ValueError for a link type that does not exist, OverflowError for a negative
+    number.
     """
+
+    live = False              # control pushes into it
 
     def __cinit__(self, str name="mem", str link="raw", *, uint64_t loop=0,
                   uint64_t tx_limit=_TX_LIMIT, bint discard_tx=False):
@@ -184,8 +223,9 @@ cdef class MemPort(Port):
 
     @classmethod
     def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
-        """See Port.open. `rest` has no meaning; control alone uses the port."""
-        return cls(name), []
+        """See Port.open. `rest` has no meaning."""
+        cdef MemPort port = cls(name)
+        return port, [_Part(port) for _ in range(queues)]
 
     def __dealloc__(self):
         _free(&self.c.rx)
@@ -254,24 +294,32 @@ cdef class MemPort(Port):
 
     def sent(self) -> list[tuple[int, bytes]]:
         """Packets sent and not popped yet: (time in nanoseconds, octets), oldest first."""
-        cdef queue_t* q = &self.c.tx
-        return [(q.packets[i].ts, (<const char*>q.store)[q.packets[i].at:
-                                                         q.packets[i].at + q.packets[i].len])
-                for i in range(q.tail)]
+        return self._sent(False)
 
     def pop_all(self) -> list[tuple[int, bytes]]:
         """Takes what sent() shows."""
-        taken = self.sent()
-        self._clear()
-        return taken
+        return self._sent(True)
+
+    cdef list _sent(self, bint taken):
+        cdef queue_t q
+        if _copy_sent(&self.c, &q, taken) < 0:
+            raise MemoryError
+        try:
+            return [(q.packets[i].ts, (<const char*>q.store)[q.packets[i].at:
+                                                             q.packets[i].at + q.packets[i].len])
+                    for i in range(q.tail)]
+        finally:
+            _free(&q)
 
     def tx_arrays(self):
         """Takes the packets sent as four numpy arrays: octets (uint8), offsets, lengths and times
         (uint64). Each packet begins at a multiple of 8 octets; what lies between them is 0."""
         import numpy
 
-        cdef queue_t* q = &self.c.tx
+        cdef queue_t q
         cdef uint64_t i
+        if _copy_sent(&self.c, &q, True) < 0:
+            raise MemoryError
         buffer = numpy.empty(q.used, numpy.uint8)
         offsets = numpy.empty(q.tail, numpy.uint64)
         lengths = numpy.empty(q.tail, numpy.uint64)
@@ -286,12 +334,8 @@ cdef class MemPort(Port):
             starts[i] = q.packets[i].at
             sizes[i] = q.packets[i].len
             stamps[i] = q.packets[i].ts
-        self._clear()
+        _free(&q)
         return buffer, offsets, lengths, times
-
-    cdef _clear(self):
-        self.c.tx.tail = 0
-        self.c.tx.used = 0
 
     def __len__(self) -> int:
         """Frames pushed and not consumed yet; with `loop`, of this lap."""
@@ -325,7 +369,9 @@ cdef class MemPort(Port):
     def close(self) -> None:
         """Drops all frames and packets queued, and takes no more to send. Counters stay."""
         self.c.described = 0
+        _free(&self.c.rx)
+        spin_lock(&self.c.lock)
         self.c.limit = 0
         self.c.discard = False
-        _free(&self.c.rx)
         _free(&self.c.tx)
+        spin_unlock(&self.c.lock)

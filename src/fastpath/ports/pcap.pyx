@@ -142,6 +142,13 @@ cdef int _tx_burst(void* state, packet_t** packets, int n) noexcept nogil:
     return n
 
 
+cdef class _Sink(Port):
+    """A worker's part of it."""
+
+    def __cinit__(self):
+        self.io.tx_burst = _tx_burst
+
+
 @cython.final
 cdef class PcapPort(Port):
     """Replays captures: `PcapPort("a.pcap", "b.pcapng")`.
@@ -154,6 +161,8 @@ cdef class PcapPort(Port):
     Raises OSError if a file cannot be opened, is no regular file, or more than 256 are open;
     PcapError if one is empty or no capture; ValueError without a path.
     """
+
+    live = False              # control plays it
 
     def __cinit__(self, *paths, bint rebase=False):
         cdef Capture capture
@@ -183,7 +192,7 @@ cdef class PcapPort(Port):
         """See Port.open. `rest` is the path of a file; its times start at 0."""
         if not rest:
             raise ValueError("pcap: needs the name of a file here")
-        return cls(rest, rebase=True), []
+        return cls(rest, rebase=True), [_Sink() for _ in range(queues)]
 
     def __dealloc__(self):
         free(self.c.sources)

@@ -14,8 +14,8 @@ cdef struct port_io:
     # ts, len, frame_len, wire_len, headroom, link, flags of each and leaves the other fields
     # alone. Returns how many,
     # or -1 once the source is damaged behind the last whole packet (Port.error() then tells what
-    # and where). They stay
-    # valid until the next call of rx_burst.
+    # and where), and while a live port is down: a worker asks it again ten times a second. They
+    # stay valid until the next call of rx_burst.
     int (*rx_burst)(void* state, packet_t* packets, int max, uint64_t until_ns) noexcept nogil
     # Takes the first n of the packets described last; the rest are described again by the next
     # rx_burst.

@@ -27,6 +27,8 @@ cdef int _tx_none(void* state, packet_t** packets, int n) noexcept nogil:
 cdef class Port:
     """One source and sink of packets. By itself it has none and takes none."""
 
+    live = True               # packets come when they like, and workers receive them
+
     def __cinit__(self, *args, **kwargs):
         self.name = type(self).__name__
         self.io.state = NULL
@@ -40,11 +42,11 @@ cdef class Port:
     def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
         """Makes the port that the URL `scheme:rest` of a configuration asks for.
 
-        Returns a part of it for control and a list of `queues` parts, one for each worker, which
-        receive and send. Control's part only sends; with an empty list it receives as well, on
-        control's thread. `name` is what it is called, `base_ns` what the monotonic clock says at
-        the engine's time 0. Raises ValueError for a `rest` that the scheme does not know, OSError
-        for what is not to be had; then nothing stays open.
+        Returns a part of it for control and a list of `queues` parts, one for each worker. Where
+        the class is `live`, the workers' parts receive and send and control's only sends; else
+        control's receives, and the workers' only send. `name` is what it is called, `base_ns` what
+        the monotonic clock says at the engine's time 0. Raises ValueError for a `rest` that the
+        scheme does not know, OSError for what is not to be had; then nothing stays open.
         """
         raise ValueError(f"{cls.__name__} is not opened by a URL")
 
