@@ -29,7 +29,7 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
-LONG_BENCHMARKS: Final = ("soak", "storm", "signalling")
+LONG_BENCHMARKS: Final = ("soak", "storm", "signalling", "tun")
 """What it measures only if it is named."""
 
 SIMULATORS: Final = ("lac", "cpe", "radius")

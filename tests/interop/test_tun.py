@@ -15,10 +15,13 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from namespace import Namespace
 
+from control.bench.context import QUICK, Context
+from control.bench.tun_path import tun
 from fastpath import Engine, Stop, TunPort
 
 PATIENCE = 30.0
@@ -181,6 +184,13 @@ def test_a_superpacket_of_datagrams_crosses_as_one(router, family):
         assert after[0]["rx_packets"] - before[0]["rx_packets"] == 64
         assert after[0]["rx_reads"] - before[0]["rx_reads"] == 1
         assert after[1]["tx_writes"] - before[1]["tx_writes"] == 1
+
+
+def test_the_benchmark_measures_each_size_both_ways():
+    rows = list(tun(Context(replace(QUICK, runs=2), None)))
+    assert [row.unit for row in rows] == ["Mpps"] * 4
+    assert all(row.value > 0 and row.peer_value > 0 for row in rows)
+    assert len({row.name for row in rows}) == 4
 
 
 # The device ---------------------------------------------------------------------------------------

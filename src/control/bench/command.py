@@ -17,6 +17,7 @@ from control.bench import (
     packets,
     replays,
     signalling,
+    tun_path,
 )
 from control.bench.context import QUICK, SEED, Context, Sizes, one_processor
 from control.bench.drawing import svg
@@ -45,8 +46,9 @@ LONG: Final[dict[str, Group]] = {
     "soak": endurance.soak,
     "storm": endurance.storm,
     "signalling": signalling.signalling,
+    "tun": tun_path.tun,
 }
-"""What takes minutes, of the control plane: only if it is named."""
+"""What takes minutes, of the control plane, or root: only if it is named."""
 
 
 def bench(

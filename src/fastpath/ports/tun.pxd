@@ -25,8 +25,8 @@ cdef extern from "<errno.h>" nogil:
     enum: EBADFD
 
 cdef enum:
-    # What is read, and what is made of it until it is consumed: together well inside a second-level
-    # cache of 2 MiB, so that the copy from one to the other costs little.
+    # What is read, and what is made of it until it is consumed: together inside a level-2 cache
+    # of 1 MiB, so that the copy from one to the other costs little.
     TUN_READ = 65536 + 64
     TUN_ARENA = 1 << 19
 

@@ -8,7 +8,7 @@ burst. It neither makes the device (tun_device.py) nor gives it addresses or rou
 """
 
 cimport cython
-from fastpath.packet cimport LINK_IPV4, LINK_IPV6, LINK_RAW, PKT_TRUSTED, packet_t
+from fastpath.packet cimport LINK_IPV4, LINK_IPV6, LINK_RAW, PKT_READONLY, PKT_TRUSTED, packet_t
 from fastpath.ports.offload cimport (
     TCP_CHECKSUM, UDP_CHECKSUM, VNET_DATA_VALID, VNET_GSO_NONE, VNET_HEADER, VNET_NEEDS_CSUM,
     find_segment, le16toh, segment_t, vnet_h)
@@ -20,7 +20,7 @@ from libc.errno cimport EAGAIN, EINTR, EIO, ENOBUFS, ENOMEM, errno
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
-from posix.unistd cimport close, read
+from posix.unistd cimport close, read, write
 
 from fastpath.ports import tun_device
 
@@ -170,21 +170,42 @@ cdef uint64_t _next_ns(void* state) noexcept nogil:
 
 # Sending ------------------------------------------------------------------------------------------
 
+cdef int _gather(tun_t* u, const group_t* g, packet_t** packets) noexcept nogil:
+    """Lists what belongs together in u.pieces, and returns how many there are. The header goes
+    right before the first packet if that has room: one piece less to copy."""
+    cdef packet_t* p = packets[g.first]
+    cdef int at = u.merge.following[g.first]
+    cdef int count = 0
+    merge_seal(g, p.data, &u.header)
+    u.pieces[0].iov_base = p.data - VNET_HEADER
+    u.pieces[0].iov_len = p.len + VNET_HEADER
+    if p.headroom >= VNET_HEADER and not p.flags & PKT_READONLY:
+        memcpy(p.data - VNET_HEADER, &u.header, VNET_HEADER)
+    else:
+        u.pieces[0].iov_base = &u.header
+        u.pieces[0].iov_len = VNET_HEADER
+        count = 1
+        u.pieces[1].iov_base = p.data
+        u.pieces[1].iov_len = p.len
+    while at >= 0:
+        count += 1
+        u.pieces[count].iov_base = packets[at].data + g.where.payload
+        u.pieces[count].iov_len = packets[at].len - g.where.payload
+        at = u.merge.following[at]
+    return count + 1
+
+
 cdef bint _write(tun_t* u, const group_t* g, packet_t** packets) noexcept nogil:
     """Writes what belongs together. False: the kernel has no room; nothing was written."""
-    cdef packet_t* p = packets[g.first]
-    cdef uint32_t header = 0
-    cdef int at = g.first
-    cdef int count = 1
-    merge_seal(g, p.data, &u.header)
-    while at >= 0:
-        p = packets[at]
-        u.pieces[count].iov_base = p.data + header
-        u.pieces[count].iov_len = p.len - header
-        header = g.where.payload
-        count += 1
-        at = u.merge.following[at]
-    while writev(u.fd, u.pieces, count) < 0:
+    cdef int count = _gather(u, g, packets)
+    cdef ssize_t n
+    while True:
+        if count == 1:
+            n = write(u.fd, u.pieces[0].iov_base, u.pieces[0].iov_len)
+        else:
+            n = writev(u.fd, u.pieces, count)
+        if n >= 0:
+            break
         if errno != EINTR:
             return _write_failed(u, g.count, errno)
     u.gone = False
@@ -264,8 +285,6 @@ cdef class TunPort(Port):
         self.c.base_ns = base_ns
         self.c.receives = receives
         self.c.merge.udp = udp
-        self.c.pieces[0].iov_base = &self.c.header
-        self.c.pieces[0].iov_len = VNET_HEADER
         self.device = device
         self.io.state = &self.c
         self.io.rx_burst = _rx_burst
