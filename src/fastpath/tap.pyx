@@ -130,6 +130,16 @@ def drain(list taps not None, CaptureWriter writer not None, int most=1024,
     return done
 
 
+def new_taps(Engine engine not None, **options) -> list[Tap]:
+    """One tap for each worker of the engine."""
+    return [Tap(**options) for _ in engine._workers]
+
+
+def new_samplers(Engine engine not None, int room, **options) -> list[Sampler]:
+    """One sampler for each worker of the engine."""
+    return [Sampler(room, **options) for _ in engine._workers]
+
+
 def tap_workers(Engine engine not None, taps) -> None:
     """Each worker of the engine records into its own tap from now on, None: into none. Workers may
     run meanwhile: when this returns, none uses what it had before; the caller keeps taps alive

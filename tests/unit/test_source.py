@@ -132,6 +132,7 @@ EDGES = {
     "control.routes": (),
     "control.route_file": ("control.errors", "control.routes", "fastpath"),
     "control.capture_filter": ("control.errors", "fastpath.packet_filter"),
+    "control.inspection": ("control.capture_filter", "control.errors", "fastpath"),
     "control.bench": ("control", "fastpath"),
     "control.cli": ("control", "fastpath"),
     "control.health": ("control.dialout", "control.metrics"),
