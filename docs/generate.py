@@ -75,6 +75,7 @@ PACKAGES = {
     "fastpath-abi": "fastpath/abi",
     "fastpath-ports": "fastpath/ports",
     "fastpath-simd": "fastpath/simd",
+    "fastpath-ebpf": "fastpath/ebpf",
 }
 
 Block = Callable[[], str]

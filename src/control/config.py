@@ -300,7 +300,7 @@ class Port:
     """What error messages call it."""
     url: str
     """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, on the home side
-    `tun:NAME`, or on the tunnel side `udp:ADDRESS[:PORT]`."""
+    `tun:NAME`, on the tunnel side `udp:ADDRESS[:PORT]`, and `packet:INTERFACE` on either."""
     side: str
     """`home` or `tunnel`; a replay takes one port of the home side."""
     virtual_router: str

@@ -20,7 +20,7 @@ def _udp(rest: str) -> str | None:
     return host_and_port(rest, L2TP_PORT)[0]
 
 
-def _tun(rest: str) -> None:
+def _interface(rest: str) -> None:
     try:
         interface_name().parse(rest)
     except Refused:
@@ -43,7 +43,8 @@ SCHEMES: Final[dict[str, Scheme]] = {
     "pcap": Scheme('"pcap:[FILE]"'),
     "mem": Scheme('"mem:"'),
     "udp": Scheme('"udp:ADDRESS[:PORT]"', ("tunnel",), _udp),
-    "tun": Scheme('"tun:NAME"', ("home",), _tun),
+    "packet": Scheme('"packet:INTERFACE"', parse=_interface),
+    "tun": Scheme('"tun:NAME"', ("home",), _interface),
 }
 
 

@@ -10,6 +10,7 @@ from control.config import Config, Port
 from control.errors import ConfigurationError, ResourceError
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
+from fastpath.ports.packet import PacketPort
 from fastpath.ports.pcap import PcapError, PcapPort
 from fastpath.ports.port import Port as FastpathPort
 from fastpath.ports.tun import TunPort
@@ -17,6 +18,7 @@ from fastpath.ports.udp import UdpPort
 
 SCHEMES: Final[dict[str, type[FastpathPort]]] = {
     "mem": MemPort,
+    "packet": PacketPort,
     "pcap": PcapPort,
     "tun": TunPort,
     "udp": UdpPort,

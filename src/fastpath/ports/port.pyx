@@ -2,7 +2,7 @@
 
 from fastpath.packet cimport packet_t
 from fastpath.types cimport BURST_MAX
-from libc.stdint cimport uint8_t, uint64_t, UINT64_MAX
+from libc.stdint cimport uint8_t, uint16_t, uint64_t, UINT64_MAX
 from libc.string cimport memset
 
 from fastpath.ports.linktype import LINKS
@@ -99,14 +99,17 @@ cdef class Port:
             self.io.rx_consume(self.io.state, n)
         return result
 
-    def send(self, const uint8_t[::1] data not None, uint64_t ts=0) -> bool:
-        """Sends one IP packet. False: the port did not take it."""
+    def send(self, const uint8_t[::1] data not None, uint64_t ts=0, *,
+             uint16_t neighbour=0) -> bool:
+        """Sends one IP packet, on Ethernet toward the neighbour of a slot. False: the port did not
+        take it."""
         cdef packet_t packet
         cdef packet_t* burst = &packet
         memset(&packet, 0, sizeof(packet))
         packet.len = packet.frame_len = packet.wire_len = data.shape[0]
         packet.data = packet.frame = <uint8_t*>&data[0] if data.shape[0] else NULL
         packet.ts = ts
+        packet.neighbour = neighbour
         return self.io.tx_burst(self.io.state, &burst, 1) == 1
 
     def drain(self, until_ns=None) -> int:

@@ -38,10 +38,11 @@ REST: dict[str, Callable[[Path], str]] = {
     "pcap": _capture,
     "udp": _loopback,
     "tun": lambda _: "home",
+    "packet": lambda _: "lo",
 }
 """What stands behind the scheme, for each that may be opened here."""
-INTERFACES = {"tun"}
-"""Those that make an interface, for which one has to be root."""
+INTERFACES = {"packet", "tun"}
+"""Those that make an interface, or take one over, for which one has to be root."""
 if os.geteuid() != 0:
     REST = {scheme: rest for scheme, rest in REST.items() if scheme not in INTERFACES}
 

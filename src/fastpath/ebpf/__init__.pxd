@@ -1,0 +1,1 @@
+# The package has no C declarations of its own.

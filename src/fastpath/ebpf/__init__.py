@@ -1,0 +1,1 @@
+"""What the kernel runs for us on each packet before it is ours: made here, without a compiler."""

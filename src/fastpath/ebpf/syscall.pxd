@@ -1,0 +1,1 @@
+# The system call bpf(2), as it is: a command and its attributes.
