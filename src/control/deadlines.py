@@ -51,6 +51,13 @@ class Deadlines(Generic[K]):
             self._heap = list(self._current.values())
             heapq.heapify(self._heap)
 
+    def expect(self, key: K, when: float | None) -> None:
+        """As `set`, but a deadline that is earlier than `when` stays: its owner finds nothing due
+        then, and says anew when it expects something. For those that move with every packet."""
+        known = self._current.get(key)
+        if known is None or when is None or when < known[_WHEN]:
+            self.set(key, when)
+
     def get(self, key: K) -> float | None:
         """The deadline of `key`, None if it has none."""
         known = self._current.get(key)

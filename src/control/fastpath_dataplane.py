@@ -5,8 +5,7 @@ It translates; it decides nothing. Times toward control are seconds, inside the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,39 +22,76 @@ BUFFERED_OCTETS = 65536
 
 
 class _Transaction:
-    """Control's view of one open transaction of the engine."""
+    """Control's view of one transaction of the engine, a context manager. Raises ResourceError when
+    a table of the engine is full."""
+
+    __slots__ = (
+        "_context",
+        "_done",
+        "_filters",
+        "_gone",
+        "_inner",
+        "_made",
+        "_observers",
+        "_port_of",
+        "_routes",
+        "_tables",
+        "_tunnel_port",
+    )
 
     def __init__(
         self,
-        inner: Any,
+        context: Any,
         tunnel_port: int,
         tables: Mapping[int, int],
         filters: Filters,
         port_of: Mapping[str, int],
+        observers: FibObservers,
     ) -> None:
-        self._inner = inner
+        self._context = context
+        self._observers = observers
+        self._inner: Any = None
         self._port_of = port_of
         self._filters = filters
         self._done: list[Callable[[], None]] = []
         """What the filters' users are told if the transaction succeeds."""
         self._tunnel_port = tunnel_port
         self._tables = tables
-        self.made: list[tuple[NextHop, Kind]] = []
-        self.routes: dict[tuple[int, str], NextHop | None] = {}
-        self.gone: list[NextHop] = []
+        self._made: list[tuple[NextHop, Kind]] = []
+        self._routes: dict[tuple[int, str], NextHop | None] = {}
+        self._gone: list[NextHop] = []
         """What observers of the FIB are told if the transaction succeeds."""
+
+    def __enter__(self) -> _Transaction:
+        self._inner = self._context.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: Any
+    ) -> None:
+        try:
+            self._context.__exit__(kind, error, where)
+        except MemoryError as full:
+            raise ResourceError(str(full)) from None
+        if isinstance(error, MemoryError):
+            raise ResourceError(str(error)) from None
+        if error is None:
+            for tell in self._done:
+                tell()
+            if self._made or self._routes or self._gone:
+                self._observers.committed(self._made, self._routes, self._gone)
 
     def add_route(self, table: int, prefix: str, nh: NextHop) -> None:
         self._inner.add_route(self._tables[table], prefix, nh)
-        self.routes[table, prefix] = nh
+        self._routes[table, prefix] = nh
 
     def delete_route(self, table: int, prefix: str) -> None:
         self._inner.delete_route(self._tables[table], prefix)
-        self.routes[table, prefix] = None
+        self._routes[table, prefix] = None
 
     def add_glean(self, table: int, prefix: str) -> NextHop:
         nh: int = self._inner.add_adjacency("glean", table=self._tables[table])
-        self.made.append((nh, "dial-out"))
+        self._made.append((nh, "dial-out"))
         return nh
 
     def add_session(self, spec: SessionSpec) -> NextHop:
@@ -68,7 +104,7 @@ class _Transaction:
             port=self._port_of.get(spec.local[0], self._tunnel_port),
             **_header(spec),
         )
-        self.made.append((nh, "access"))
+        self._made.append((nh, "access"))
         return nh
 
     def update_session(self, nh: NextHop, spec: SessionSpec) -> None:
@@ -76,7 +112,7 @@ class _Transaction:
 
     def delete_adjacency(self, nh: NextHop) -> None:
         self._inner.delete_adjacency(nh)
-        self.gone.append(nh)
+        self._gone.append(nh)
         self._done.append(partial(self._filters.release, nh))
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
@@ -91,11 +127,6 @@ class _Transaction:
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._inner.hold(nh, key)
-
-    def committed(self) -> None:
-        """The changes are published."""
-        for tell in self._done:
-            tell()
 
     def resolve(self, table: int, destination: str) -> NextHop:
         nh: int = self._inner.resolve(self._tables[table], destination)
@@ -151,19 +182,15 @@ class FastpathDataplane:
         """See FibObservers.observe."""
         return self._observers.observe(observer)
 
-    @contextmanager
-    def transaction(self) -> Iterator[_Transaction]:
-        """Raises ResourceError when a table of the engine is full."""
-        try:
-            with self._engine.transaction() as inner:
-                made = _Transaction(
-                    inner, self._tunnel_port, self._tables, self._filters, self._port_of
-                )
-                yield made
-            made.committed()
-            self._observers.committed(made.made, made.routes, made.gone)
-        except MemoryError as error:
-            raise ResourceError(str(error)) from None
+    def transaction(self) -> _Transaction:
+        return _Transaction(
+            self._engine.transaction(),
+            self._tunnel_port,
+            self._tables,
+            self._filters,
+            self._port_of,
+            self._observers,
+        )
 
     def resolve(self, table: int, destination: str) -> NextHop:
         if table not in self._tables:

@@ -7,7 +7,7 @@ away last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import IntEnum
 from functools import partial
 
 from control.deadlines import Deadlines
@@ -32,7 +32,9 @@ PENDING_INTERVAL = 1.0
 and got no further trigger leaves its slot unused."""
 
 
-class TimerKind(Enum):
+class TimerKind(IntEnum):
+    """An IntEnum, as it is hashed whenever a timer moves: of other members Python computes that."""
+
     STATE = 0
     ATTEMPT = 1
     FLUSH = 2
@@ -83,7 +85,7 @@ class _Governor:
     def limits_changed(self, now: float) -> None:
         attempt = self._session.attempt
         if attempt is not None:
-            self._timers.set((self._session.number, TimerKind.ATTEMPT), attempt.get_timer())
+            self._timers.expect((self._session.number, TimerKind.ATTEMPT), attempt.get_timer())
 
 
 class Actions:

@@ -30,6 +30,8 @@ _AT_ONCE: Final = 1000
 """Targets looked at in one go."""
 ALL: Final = ""
 """Names all targets together."""
+_UNUSED: Final = Usage()
+"""Of a target that has not called today: to look at, never to count in."""
 
 
 class StoreError(ResourceError):
@@ -147,7 +149,7 @@ class Budget:
     def refusal(self, target: str, number: str, now: float) -> str:
         """Why `number` may not be called for `target` now; empty if it may."""
         self._today(now)
-        config, usage = self._config, self._targets.get(target, Usage())
+        config, usage = self._config, self._targets.get(target, _UNUSED)
         if self._frozen and self.is_frozen():
             return "dialling is frozen"
         if not self._store_works:
@@ -275,7 +277,7 @@ class Budget:
     def used(self, target: str, now: float) -> tuple[int, float]:
         """Calls and minutes of one target today."""
         self._today(now)
-        usage = self._targets.get(target, Usage())
+        usage = self._targets.get(target, _UNUSED)
         return usage.calls, usage.used(now) / 60
 
     def _today(self, now: float) -> None:

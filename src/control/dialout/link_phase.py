@@ -288,7 +288,10 @@ class LinkPhase:
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
         mtu = min(event.peer_mru, self._owner.profile.mru, largest_inner_packet(self._call))
-        self._respecify(replace(self._spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc), now)
+        spec = self._spec
+        if (mtu, event.send_acfc, event.send_pfc) != (spec.mtu, spec.acfc, spec.pfc):
+            changed = replace(spec, mtu=mtu, acfc=event.send_acfc, pfc=event.send_pfc)
+            self._respecify(changed, now)
         self._progress(now, "lcp", f"mtu {mtu}")
         self._tell_lac(event.peer_accm, now)
 

@@ -100,7 +100,7 @@ class Steps:
             self._on_outcome(session, attempt, end, now)
         key = (session.number, TimerKind.ATTEMPT)
         when = session.attempt.get_timer() if session.attempt is not None else None
-        self._timers.set(key, when)
+        self._timers.expect(key, when)
 
     def _enter(self, session: Session, new: SessionState, now: float) -> None:
         old = session.state

@@ -3,7 +3,6 @@ LAC announced, and keeps the caller's patience."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from control.errors import DecodeError, RemoteProtocolError
@@ -165,22 +164,25 @@ class LnsCall(Call):
     def _report_connected(self, message: Message) -> None:
         self._context.counters.calls_connected += 1
         self._context.events.append(
-            replace(
-                self._link(),
-                connect_speed=message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
-                framing_type=message.value(Attribute.FRAMING_TYPE, int) or 0,
-                sequencing_required=message.find(Attribute.SEQUENCING_REQUIRED) is not None,
+            self._link(
+                message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
+                message.value(Attribute.FRAMING_TYPE, int) or 0,
+                message.find(Attribute.SEQUENCING_REQUIRED) is not None,
             )
         )
 
-    def _link(self) -> CallConnected:
-        """Both ends' ids and addresses, which are known from OCRP on."""
+    def _link(self, speed: int = 0, framing: int = 1, sequencing: bool = False) -> CallConnected:
+        """Both ends' ids and addresses, which are known from OCRP on, and what OCCN says."""
+        carrier = self.carrier
         return CallConnected(
             self.handle,
-            self.carrier.local,
-            self.carrier.peer,
-            self.carrier.id,
+            carrier.local,
+            carrier.peer,
+            carrier.id,
             self.session,
-            self.carrier.peer_id,
+            carrier.peer_id,
             self.peer_session,
+            speed,
+            framing,
+            sequencing,
         )

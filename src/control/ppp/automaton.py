@@ -71,12 +71,11 @@ class Action(Enum):
     SER = "ser"
 
 
-TIMED: Final = frozenset(
-    {State.CLOSING, State.STOPPING, State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT}
-)
+# Tuples: a set would hash the state, which Python computes for members of an enum.
+TIMED: Final = (State.CLOSING, State.STOPPING, State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT)
 """States in which the restart timer runs: those with TO events."""
 
-NEGOTIATING: Final = frozenset({State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT})
+NEGOTIATING: Final = (State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT)
 
 _Cell = Row[State, Action] | None
 

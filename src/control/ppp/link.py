@@ -226,11 +226,9 @@ class Link:
 
     def _advance(self, now: float) -> None:
         """Carry signals and packets between the layers until nothing moves."""
-        moving = True
-        while moving and not self._finished:
-            self._collect()
-            moving = self._carry(now)
         self._collect()
+        while not self._finished and self._carry(now):
+            self._collect()
 
     def _carry(self, now: float) -> bool:
         """Do one thing that a layer asks for; False if there is none."""

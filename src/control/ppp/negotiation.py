@@ -194,7 +194,7 @@ class Negotiation:
         if not answer.rejects and self._naks >= self._config.max_failure:
             asked = tuple(option for option, _ in answer.naks if option is not None)
             answer = Answer(rejects=asked)
-        if answer == Answer():
+        if not (answer.naks or answer.rejects):
             self._step(Event.RCR_PLUS, now, packet)
         elif (
             self.state in NEGOTIATING and self._refusals_sent >= REFUSALS * self._config.max_failure

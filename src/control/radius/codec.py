@@ -115,6 +115,13 @@ def _definitions() -> dict[Key, Any]:
     return {packet_key(definition): definition for definition in dictionary().attributes.values()}
 
 
+@cache
+def _known(name: str) -> tuple[Any, Key]:
+    """An attribute of the dictionary, and its key in a packet."""
+    definition = dictionary()[name]
+    return definition, packet_key(definition)
+
+
 def encode_request(
     identifier: int, authenticator: bytes, secret: bytes, rows: Iterable[tuple[str, Value]]
 ) -> bytes:
@@ -124,7 +131,7 @@ def encode_request(
     """
     attributes = []
     for name, value in rows:
-        definition = dictionary()[name]
+        definition, key = _known(name)
         octets = encode_value(definition, value)
         if definition.encrypt == 1:
             if len(octets) > _MAXIMUM_PASSWORD:
@@ -133,7 +140,7 @@ def encode_request(
             octets = _chain(padded, b"", authenticator, secret, encrypt=True)
         if not octets:
             raise LocalProtocolError(f"{name} is empty")
-        attributes.append(encode_attribute(packet_key(definition), octets))
+        attributes.append(encode_attribute(key, octets))
     return sign(ACCESS_REQUEST, identifier, authenticator, secret, b"".join(attributes))
 
 

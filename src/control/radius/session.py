@@ -77,13 +77,15 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
 
 
 def _first_text(values: dict[str, list[Value]], name: str) -> str:
-    return next((value for value in values.get(name, ()) if isinstance(value, str)), "")
+    if name not in values:
+        return ""
+    return next((value for value in values[name] if isinstance(value, str)), "")
 
 
 def reply_message(reply: Reply) -> str:
     """All Reply-Messages, in order, as one line."""
-    texts = (str(a.value) for a in reply.attributes if a.name == "Reply-Message")
-    return " ".join(" ".join(texts).split())
+    texts = [str(a.value) for a in reply.attributes if a.name == "Reply-Message"]
+    return " ".join(" ".join(texts).split()) if texts else ""
 
 
 def parse_framed_route(text: str) -> FramedRoute:

@@ -19,6 +19,7 @@ from control.radius.packet import (
     MESSAGE_AUTHENTICATOR,
     encode_attribute,
     frame,
+    keyed_digest,
     sign,
 )
 
@@ -111,7 +112,7 @@ def signature_is_right(data: bytes, authenticator: bytes, secret: bytes) -> bool
         return False
     at = found[0] + 2
     blank = data[:4] + authenticator + data[20:at] + _BLANK + data[at + 16 :]
-    return hmac.compare_digest(hmac.digest(secret, blank, "md5"), data[at : at + 16])
+    return hmac.compare_digest(keyed_digest(secret, blank), data[at : at + 16])
 
 
 def raw_attributes(data: bytes) -> list[tuple[int, bytes]]:

@@ -30,6 +30,18 @@ def test_changed_and_cleared_deadlines_leave_nothing() -> None:
     assert len(deadlines) == 0
 
 
+def test_an_expected_deadline_only_moves_to_an_earlier_time() -> None:
+    deadlines: Deadlines[str] = Deadlines()
+    deadlines.expect("a", 2.0)
+    deadlines.expect("a", 5.0)
+    assert deadlines.next() == 2.0
+    deadlines.expect("a", 1.0)
+    assert deadlines.next() == 1.0
+    assert len(deadlines._heap) == 2, "the later time made no entry"
+    deadlines.expect("a", None)
+    assert deadlines.next() is None
+
+
 def test_heap_stays_in_proportion_however_often_a_deadline_moves() -> None:
     deadlines: Deadlines[int] = Deadlines()
     for step in range(10_000):

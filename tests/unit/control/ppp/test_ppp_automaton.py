@@ -85,8 +85,8 @@ def test_cell_is_that_of_the_rfc(state: State, event: Event) -> None:
 
 def test_restart_timer_runs_where_the_table_has_timeouts() -> None:
     timed = {state for state in State if CELLS[state.value, "TO+"] != "-"}
-    assert timed == TIMED
-    assert timed - {State.CLOSING, State.STOPPING} == NEGOTIATING
+    assert timed == set(TIMED)
+    assert timed - {State.CLOSING, State.STOPPING} == set(NEGOTIATING)
 
 
 def test_actions_that_start_the_timer_lead_to_states_that_have_it() -> None:
