@@ -16,6 +16,7 @@ from typing import Any
 import pytricia
 
 from control.errors import LocalProtocolError
+from control.unlocked import unlocked
 
 ACCESS_DISTANCE = 2
 """Administrative distance of an access route."""
@@ -29,6 +30,7 @@ class ChangeKind(Enum):
     REPLACE = "replace"
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the FIB has to do after a change of the RIB."""
@@ -40,6 +42,7 @@ class Change:
     """New next hop; of a DELETE the one that went."""
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class Route:
     prefix: str
@@ -72,7 +75,8 @@ class Rib:
         # pytricia has no type information; a leaf holds the routes of its prefix, best first.
         self._ipv4: Any = pytricia.PyTricia(32)
         self._ipv6: Any = pytricia.PyTricia(128)
-        self._owners: dict[str, dict[str, None]] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}
+        """Prefixes of each, in the order in which they were added: tuples, as most have one."""
         self._sequence = 0
 
     def __len__(self) -> int:
@@ -101,18 +105,21 @@ class Rib:
         )
         kept.insert(at, new)
         self._tree(prefix)[prefix] = tuple(kept)
-        self._owners.setdefault(owner, {})[prefix] = None
+        owned = self._owners.get(owner, ())
+        if prefix not in owned:
+            self._owners[owner] = (*owned, prefix)
         return self._difference(prefix, before, kept[0])
 
     def remove(self, owner: str, prefix: str) -> Change | None:
         """Takes an owner's route away; one that is not there changes nothing."""
         prefix = canonical_prefix(prefix)
-        owned = self._owners.get(owner, {})
+        owned = self._owners.get(owner, ())
         if prefix not in owned:
             return None
-        del owned[prefix]
-        if not owned:
+        if len(owned) == 1:
             del self._owners[owner]
+        else:
+            self._owners[owner] = tuple(each for each in owned if each != prefix)
         routes = self._exact(prefix)
         kept = tuple(route for route in routes if route.owner != owner)
         if kept:
@@ -128,7 +135,7 @@ class Rib:
 
     def prefixes(self, owner: str) -> tuple[str, ...]:
         """Prefixes of an owner's routes, active or backup."""
-        return tuple(self._owners.get(owner, ()))
+        return self._owners.get(owner, ())
 
     def active(self, prefix: str) -> Route | None:
         """The active route of exactly this prefix."""

@@ -192,7 +192,7 @@ class Lns:
 
     def on_l2tp(self, event: l2tp.Event) -> None:
         call = getattr(event, "call", None)
-        if call is None:
+        if call is None or isinstance(event, l2tp.CallAsked):
             return
         session = self.sessions[call]
         session.events.append(event)

@@ -20,8 +20,8 @@ from control.l2tp.config import EndpointConfig
 from control.l2tp.endpoint import Endpoint
 from control.l2tp.events import (
     CallAccepted,
+    CallAsked,
     CallConnected,
-    CallRequested,
     OutgoingCall,
     TunnelClosed,
     TunnelOpened,
@@ -214,8 +214,9 @@ def check_events(endpoint: Endpoint, exchange: Exchange) -> None:
     events = []
     while (event := endpoint.next_event()) is not None:
         events.append(event)
-    assert [type(e) for e in events] == [TunnelOpened, CallAccepted, CallConnected, TunnelClosed]
-    opened, _, connected, _ = events
+    order = [TunnelOpened, CallAsked, CallAccepted, CallConnected, TunnelClosed]
+    assert [type(e) for e in events] == order
+    opened, _, _, connected, _ = events
     assert isinstance(opened, TunnelOpened)
     assert isinstance(connected, CallConnected)
     assert (opened.peer, opened.peer_host_name) == (exchange.moved, exchange.peer_name)
@@ -307,7 +308,7 @@ def test_recorded_dial_out_drives_our_lac_through_the_same_messages() -> None:
         now += 0.01
         endpoint.receive_datagram(payload, exchange.moved, exchange.lns, now)
         while (event := endpoint.next_event()) is not None:
-            if isinstance(event, CallRequested):
+            if isinstance(event, CallAsked):
                 endpoint.accept_call(event.call, now)
         if decode(payload).type is None and endpoint.calls()[0].state == "WAIT_CS_ANSWER":
             endpoint.connect_call(

@@ -81,7 +81,7 @@ EDGES = {
         "control.l2tp.events",
         "control.unlocked",
     ),
-    "control.rib": ("control.errors", "control.dataplane"),
+    "control.rib": ("control.errors", "control.dataplane", "control.unlocked"),
     "control.dialout": (
         "control.config",
         "control.dataplane",

@@ -36,6 +36,8 @@ class FarSide:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            # Ctrl-C is for the benchmark: this ends when its standard input does.
+            process_group=0,
         )
         self.report: dict[str, Any] = {}
 

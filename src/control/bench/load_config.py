@@ -35,8 +35,6 @@ DOMAIN: Final = "load.example"
 RADIUS_SECRET: Final = b"radius secret"
 TUNNEL_SECRET: Final = b"tunnel secret"
 PASSWORD: Final = b"password"
-DIALING: Final = 0.02
-"""Seconds from OCRQ to the answer: less than any line takes. OCRP has to be read before PPP."""
 BUFFERED: Final = 4096
 """Triggers held at once."""
 _UNLIMITED: Final = 10**9
@@ -145,7 +143,7 @@ def _sim(half: str, lacs: int, delay: float, loss: float, reorder: float, radius
                 host_name=f"lac{number}",
                 secret=TUNNEL_SECRET,
                 modems=1_000_000,
-                dial_delay=DIALING,
+                dial_delay=0.0,
                 delay=delay,
                 loss=loss,
                 reorder=reorder,

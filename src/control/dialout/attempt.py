@@ -138,10 +138,15 @@ class Attempt:
         self._candidates = self._services.lacs.order(self._grant.candidates, now)
         self._try_next(now)
 
-    def call_accepted(self, event: l2tp.CallAccepted, now: float) -> None:
+    def call_requested(self, event: l2tp.CallAsked) -> None:
+        """OCRQ goes out."""
+        if self._call is not None:
+            self._call.requested(self._services, self._session, event.link)
+
+    def call_accepted(self, now: float) -> None:
         """OCRP: the LAC is dialing."""
         if self._call is not None:
-            self._call.answered(self._services, self._session, event)
+            self._call.accepted = True
             self._services.lacs.answered(self._call.lac, now)
 
     def call_connected(self, event: l2tp.CallConnected, now: float) -> None:

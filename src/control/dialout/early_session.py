@@ -1,13 +1,13 @@
-"""The data-plane session of a call that is still being dialed, from OCRP on.
+"""The data-plane session of a call that is still being dialed, from OCRQ on.
 
-PPP begins at the LAC's end with OCCN, and its first frames may come in the same burst of datagrams,
-or overtake it. Without a session they would be dropped, and the peer's first request comes again
-only after its restart timer, three seconds later. They wait here for the link.
+PPP begins at the LAC's end with OCCN, and its first frames may come in one burst of datagrams with
+OCCN, and with OCRP where nothing has to be dialed, or overtake them. Without a session they would
+be dropped, and the peer's first request comes again only after its restart timer, three seconds
+later. They wait here for the link.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from control.dataplane import NextHop, SessionSpec
@@ -17,6 +17,8 @@ from control.l2tp.events import CallConnected
 
 MOST_FRAMES: Final = 4
 """Frames kept; an honest peer sends one, perhaps twice."""
+_NOBODY: Final = 1
+"""The peer's session id before OCRP tells it: nothing is sent until then."""
 _LARGEST: Final = 1460
 """Octets that fit a 1500-octet path in the longest header form we send (specification 2.1)."""
 
@@ -25,10 +27,11 @@ class EarlySession:
     """Raises DialoutError from its constructor if the data plane has no room. Its owner calls
     `drop` unless a link took it over."""
 
-    __slots__ = ("_frames", "_services", "nh", "spec")
+    __slots__ = ("_frames", "_owner", "_services", "nh", "spec")
 
     def __init__(self, services: Services, owner: LinkOwner, call: CallConnected) -> None:
         self._services = services
+        self._owner = owner
         self._frames: list[bytes] = []
         self.spec = session_spec(owner, call)
         with services.dataplane.transaction() as transaction:
@@ -40,10 +43,10 @@ class EarlySession:
             self._frames.append(frame)
 
     def connect(self, call: CallConnected) -> list[bytes]:
-        """OCCN is here: the session is as it says. Returns the frames that came before. Raises
-        DialoutError."""
-        if call.sequencing_required and not self.spec.sequencing:
-            spec = replace(self.spec, sequencing=True)
+        """OCCN is here: the session is as OCRP and OCCN say. Returns the frames that came before.
+        Raises DialoutError."""
+        spec = session_spec(self._owner, call)
+        if spec != self.spec:
             with self._services.dataplane.transaction() as transaction:
                 transaction.update_session(self.nh, spec)
             self.spec = spec
@@ -66,7 +69,7 @@ def session_spec(owner: LinkOwner, call: CallConnected) -> SessionSpec:
         tunnel=call.tunnel,
         session=call.session,
         peer_tunnel=call.peer_tunnel,
-        peer_session=call.peer_session,
+        peer_session=call.peer_session or _NOBODY,
         mtu=min(profile.mru, largest_inner_packet(call)),
         clamp_mss=profile.mss_clamp,
         sequencing=profile.sequencing or call.sequencing_required,

@@ -81,7 +81,7 @@ class Manager(Administration):
                 if owner is not None:
                     counts = astuple(event.errors)
                     self.services.timeline.add(events.LineErrorsTold(*owner.fact(now), *counts))
-            case l2tp.CallAccepted() | l2tp.CallConnected() | l2tp.CallClosed():
+            case l2tp.CallAsked() | l2tp.CallAccepted() | l2tp.CallConnected() | l2tp.CallClosed():
                 session = self._owner(self.services.calls.find((local, event.call)))
                 if session is not None and session.attempt is not None:
                     self._on_call(session.attempt, event, now)
@@ -189,12 +189,14 @@ class Manager(Administration):
     def _on_call(
         self,
         attempt: Attempt,
-        event: l2tp.CallAccepted | l2tp.CallConnected | l2tp.CallClosed,
+        event: l2tp.CallAsked | l2tp.CallAccepted | l2tp.CallConnected | l2tp.CallClosed,
         now: float,
     ) -> None:
         match event:
+            case l2tp.CallAsked():
+                attempt.call_requested(event)
             case l2tp.CallAccepted():
-                attempt.call_accepted(event, now)
+                attempt.call_accepted(now)
             case l2tp.CallConnected():
                 attempt.call_connected(event, now)
             case l2tp.CallClosed():

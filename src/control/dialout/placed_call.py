@@ -44,13 +44,11 @@ class PlacedCall:
     def lac(self) -> str:
         return self.candidate.server_endpoint
 
-    def answered(self, services: Services, session: Session, event: l2tp.CallAccepted) -> None:
-        """OCRP: PPP may come at any time."""
-        self.accepted = True
-        if event.link is not None:
-            # Without room for it the call fails when it is connected.
-            with suppress(DialoutError):
-                self.early = EarlySession(services, session, event.link)
+    def requested(self, services: Services, session: Session, link: l2tp.CallConnected) -> None:
+        """OCRQ goes out: PPP may come in one burst with all that the LAC answers."""
+        # Without room for it the call fails when it is connected.
+        with suppress(DialoutError):
+            self.early = EarlySession(services, session, link)
 
     def connected(self, services: Services, session: Session, now: float) -> None:
         """OCCN: it costs from here on."""

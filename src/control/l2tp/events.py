@@ -169,11 +169,20 @@ class CallConnected:
 
 @unlocked
 @dataclass(frozen=True, slots=True)
+class CallAsked:
+    """LNS role: OCRQ goes out. From now on the peer may send to our session id, which `link` has;
+    the peer's is not known yet, 0."""
+
+    call: int
+    link: CallConnected
+
+
+@unlocked
+@dataclass(frozen=True, slots=True)
 class CallAccepted:
     """LNS role: OCRP arrived; the LAC is dialing."""
 
     call: int
-    link: CallConnected | None = field(default=None, compare=False)
     """What will be connected, as far as OCRP tells: ids and addresses. None: it is not known."""
 
 
@@ -208,6 +217,7 @@ Event = (
     | TunnelClosed
     | CallRequested
     | CallArrived
+    | CallAsked
     | CallAccepted
     | CallConnected
     | CallClosed

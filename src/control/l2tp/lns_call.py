@@ -20,15 +20,23 @@ from control.l2tp.call import (
 )
 from control.l2tp.context import Context
 from control.l2tp.control_messages import ocrq
-from control.l2tp.events import CallAccepted, CallConnected, Failure, OutgoingCall
+from control.l2tp.events import (
+    CallAccepted,
+    CallAsked,
+    CallConnected,
+    Failure,
+    OutgoingCall,
+)
 from control.l2tp.lns_table import LNS_CALL, Action, Event, State
 from control.l2tp.message import Message
 
 ALL_BEARERS: Final = 3
+_ASKED: Final = OutgoingCall("")
+"""Instead of what was asked for: a call may last for days, and that is of no use any more."""
 
 
 class LnsCall(Call):
-    __slots__ = ("_patience", "_request", "serial", "state")
+    __slots__ = ("_number", "_patience", "_request", "serial", "state")
 
     awaits_reply = True
 
@@ -38,7 +46,9 @@ class LnsCall(Call):
         super().__init__(context, carrier)
         self.state = State.IDLE
         self.serial = request.serial
+        self._number = request.called_number
         self._request = request
+        """What is asked for, until it has been."""
         self._patience = patience
 
     def open(self, patience: float | None, now: float) -> None:
@@ -93,7 +103,7 @@ class LnsCall(Call):
         self._step(Event.PATIENCE_OVER, now, failure)
 
     def describe(self) -> tuple[State, str, int]:
-        return self.state, self._request.called_number, self.serial
+        return self.state, self._number, self.serial
 
     def _receive_ocrp(self, message: Message, now: float) -> None:
         if self.state is not State.WAIT_REPLY:
@@ -147,7 +157,7 @@ class LnsCall(Call):
             elif action is Action.REPORT_ACCEPTED:
                 self.carrier.reply_arrived(self)
                 self.wait(None, now)
-                self._context.events.append(CallAccepted(self.handle, self._link()))
+                self._context.events.append(CallAccepted(self.handle))
             elif action is Action.REPORT_CONNECTED and connected is not None:
                 self._report_connected(connected)
             elif action is Action.SEND_CDN:
@@ -159,7 +169,9 @@ class LnsCall(Call):
         self.serial = self.serial or self._context.next_serial()
         avps = ocrq(self.session, self.serial, self._request, self._bearer(), self._framing())
         self.carrier.send(avps, 0, now)
+        self._request = _ASKED
         self.wait(self._patience, now)
+        self._context.events.append(CallAsked(self.handle, self._link()))
 
     def _report_connected(self, message: Message) -> None:
         self._context.counters.calls_connected += 1
@@ -172,7 +184,7 @@ class LnsCall(Call):
         )
 
     def _link(self, speed: int = 0, framing: int = 1, sequencing: bool = False) -> CallConnected:
-        """Both ends' ids and addresses, which are known from OCRP on, and what OCCN says."""
+        """Both ends' ids and addresses, the peer's session id 0 until OCRP, and what OCCN says."""
         carrier = self.carrier
         return CallConnected(
             self.handle,

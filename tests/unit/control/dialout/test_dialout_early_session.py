@@ -1,5 +1,8 @@
-"""Frames that come between OCRP and OCCN."""
+"""Frames that come between OCRQ and the link: behind OCRP, behind OCCN, or before either."""
 
+from dataclasses import replace
+
+import pytest
 from dialout_bench import LAC1, LOCAL, Bench
 
 from control.dialout.early_session import MOST_FRAMES
@@ -11,16 +14,27 @@ def line(call: int = 1, **more) -> l2tp.CallConnected:
     return l2tp.CallConnected(call, (LOCAL, 1701), (LAC1, 2701), 11, 101, 12, 201, **more)
 
 
-def accepted() -> Bench:
+def asked() -> l2tp.CallAsked:
+    return l2tp.CallAsked(1, replace(line(), peer_session=0))
+
+
+def requested() -> Bench:
     bench = Bench()
     bench.packet()
     bench.grant()
-    bench.l2tp(l2tp.CallAccepted(1, line()))
+    bench.l2tp(asked())
     return bench
 
 
-def test_frames_before_occn_wait_for_the_link_in_order():
-    bench = accepted()
+def accepted() -> Bench:
+    bench = requested()
+    bench.l2tp(l2tp.CallAccepted(1))
+    return bench
+
+
+@pytest.mark.parametrize("bench", [requested, accepted])
+def test_frames_before_occn_wait_for_the_link_in_order(bench):
+    bench = bench()
     (nh,) = bench.plane.sessions
     for number in range(3):
         bench.manager.on_ppp(nh, b"frame %d" % number, bench.now)
@@ -37,6 +51,12 @@ def test_no_more_than_a_few_frames_are_kept():
         bench.manager.on_ppp(nh, b"%d" % number, bench.now)
     bench.l2tp(line())
     assert len(bench.links[0].received) == MOST_FRAMES
+
+
+def test_the_peers_session_id_goes_to_the_session_with_occn():
+    bench = accepted()
+    bench.l2tp(line())
+    assert bench.plane.sessions[bench.nh()].peer_session == 201
 
 
 def test_what_occn_says_goes_to_the_session_that_was_there():

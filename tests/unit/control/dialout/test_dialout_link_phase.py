@@ -250,7 +250,7 @@ def test_events_without_a_call_are_harmless():
     bench, session = connecting(candidate(LAC3))
     attempt = session.attempt
     attempt.close(bench.now, "")
-    attempt.call_accepted(l2tp.CallAccepted(1), bench.now)
+    attempt.call_accepted(bench.now)
     attempt.call_closed(l2tp.Failure("cdn"), bench.now)
     attempt.receive_ppp(b"", bench.now)
     attempt.authenticated(("r", 1), radius.SessionGrant(), bench.now)
@@ -269,10 +269,11 @@ def test_every_call_is_on_the_timeline():
 
 
 def dialing(bench):
-    """OCRP has arrived: ids and addresses of both ends are known."""
+    """OCRQ went out, OCRP has arrived."""
     lac = bench.endpoint.placed[0][0].peer[0]
-    link = l2tp.CallConnected(1, (LOCAL, 1701), (lac, 2701), 11, 101, 12, 201)
-    bench.l2tp(l2tp.CallAccepted(1, link))
+    link = l2tp.CallConnected(1, (LOCAL, 1701), (lac, 2701), 11, 101, 12, 0)
+    bench.l2tp(l2tp.CallAsked(1, link))
+    bench.l2tp(l2tp.CallAccepted(1))
     (nh,) = bench.plane.sessions
     return nh
 
