@@ -165,7 +165,14 @@ def _add_run(commands: Any) -> None:
         default="",
         help="whose rights it has from the beginning, with the capabilities that its ports need",
     )
-    run.add_argument("--json", action="store_true", help="log lines as JSON")
+    run.add_argument(
+        "--log",
+        choices=("auto", "stdout", "journal"),
+        default="auto",
+        help="where the log goes; auto: to the systemd journal, with fields, if standard\n"
+        "output leads there, else to standard output",
+    )
+    run.add_argument("--json", action="store_true", help="log lines as JSON, on standard output")
     _add_verbosity(run)
 
 

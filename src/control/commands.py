@@ -133,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
         level=level,
         user=arguments.user,
+        to=arguments.log,
     )
 
 

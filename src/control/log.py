@@ -65,6 +65,8 @@ LEVELS: Final[Mapping[type, Level]] = {
 _PRIVATE: Final = frozenset({"number", "called_number", "calling_number", "user", "username"})
 _NAMES_A_USER: Final = "peer authenticated"
 
+Structured = Callable[[Level, str, str, Mapping[str, Any]], None]
+
 
 class Log:
     """`write` takes a line without its end; `wall` tells seconds since 1970 UTC. Lines are limited
@@ -76,12 +78,15 @@ class Log:
         wall: Callable[[], float],
         *,
         as_json: bool = False,
+        structured: Structured | None = None,
         level: Level = Level.INFO,
         private_key: bytes | None = None,
         lines_a_second: int = LINES_A_SECOND,
         class_lines_a_second: int = CLASS_LINES_A_SECOND,
     ) -> None:
-        """`private_key`: hash numbers and names of users with it."""
+        """`structured`: takes level, class, text and fields instead of lines; `private_key`: hash
+        numbers and names of users with it."""
+        self._structured = structured
         self._write = write
         self._wall = wall
         self._json = as_json
@@ -136,6 +141,9 @@ class Log:
     def _line(
         self, level: Level, event: str, what: str, particulars: str, fields: Mapping[str, Any]
     ) -> None:
+        if self._structured is not None:
+            self._structured(level, event, f"{what}: {printable(particulars)}", fields)
+            return
         stamp = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
         name = level.name.lower()
         if self._json:

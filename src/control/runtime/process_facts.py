@@ -37,11 +37,12 @@ def process_facts() -> ProcessFacts:
 def started() -> float:
     """Seconds since 1970 UTC at which the process began; now, if nobody says."""
     with suppress(OSError, ValueError, IndexError):
-        ticks = int(_read("/proc/self/stat").rpartition(")")[2].split()[_START_TIME])
+        ticks = int(_read("/proc/self/stat").rpartition(b")")[2].split()[_START_TIME])
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS
     return time.time()
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="ascii", errors="replace") as file:
+def _read(path: str) -> bytes:
+    # As octets: a codec is a file of Python's, which a user of few rights may not be able to read.
+    with open(path, "rb") as file:
         return file.read()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 from control.budget_store import SqliteBudgetStore
 from control.config import Config
@@ -16,10 +20,12 @@ from control.console import printable
 from control.dialout.events import Event
 from control.errors import DialoutError, ResourceError
 from control.exit_codes import OK
-from control.log import Level, Log
+from control.journal_entry import entry
+from control.log import Level, Log, Structured
 from control.metrics.facts import LogFacts
 from control.runtime import privileges
 from control.runtime.collector import calm
+from control.runtime.journal import Journal, is_journal
 from control.runtime.lines import Lines
 from control.runtime.observation import Observation
 from control.runtime.process import Process
@@ -30,12 +36,20 @@ NO_STATE = "without --state budgets begin anew with every start"
 
 
 def run(
-    path: str, *, state: str | None, grace: float, as_json: bool, level: Level, user: str = ""
+    path: str,
+    *,
+    state: str | None,
+    grace: float,
+    as_json: bool,
+    level: Level,
+    user: str = "",
+    to: str = "auto",
 ) -> int:
     """Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. Returns the exit code.
 
-    `user`: whose rights it has from the beginning, with the capabilities that ports need. Raises
-    ConfigurationError, ResourceError, OSError.
+    `to`: where the log goes, `stdout`, `journal`, or `auto`; `user`: whose rights it has from the
+    beginning, with the capabilities that ports need. Raises ConfigurationError, ResourceError,
+    OSError.
     """
     # A core would hold every secret there is (threat T22).
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -49,11 +63,40 @@ def run(
             stack.callback(lambda: store.close(time.time()))
         lines = Lines(sys.stdout)
         stack.callback(lines.close)
-        log = Log(lines.write, time.time, as_json=as_json, level=level)
+        journal = _journal(to) if not as_json else None
+        structured: Structured | None = None
+        if journal is not None:
+            stack.callback(journal.close)
+            structured = partial(_to_journal, journal)
+        log = Log(lines.write, time.time, as_json=as_json, structured=structured, level=level)
         stack.callback(log.close)
+
+        def lost() -> int:
+            return lines.lost + (0 if journal is None else journal.lost)
+
         service = Service()
         stack.callback(service.close)
-        return asyncio.run(_Run(path, config, store, grace, log, lines, service).run())
+        return asyncio.run(_Run(path, config, store, grace, log, lost, service).run())
+
+
+def _journal(to: str) -> Journal | None:
+    """The journal, if it is asked for or standard output leads there anyway."""
+    if to == "stdout":
+        return None
+    if to == "journal" or (sys.stdout is not None and is_journal(os.environ, sys.stdout.fileno())):
+        try:
+            return Journal()
+        except OSError as error:
+            if to == "journal":
+                what = f"{error.filename}: no journal: {error.strerror}"
+                raise ResourceError(what) from None
+    return None
+
+
+def _to_journal(
+    journal: Journal, level: Level, event: str, text: str, fields: Mapping[str, Any]
+) -> None:
+    journal.write(entry(level, text, event, fields))
 
 
 def _give_up_privileges(config: Config, user: str) -> None:
@@ -78,7 +121,7 @@ class _Run:
         store: SqliteBudgetStore | None,
         grace: float,
         log: Log,
-        lines: Lines,
+        lost: Callable[[], int],
         service: Service,
     ) -> None:
         self._path = path
@@ -93,7 +136,7 @@ class _Run:
         self._observation = Observation(
             self._process,
             note=self._note,
-            log=lambda: LogFacts(log.suppressed, lines.lost),
+            log=lambda: LogFacts(log.suppressed, lost()),
             state_kept=store is not None,
         )
 
