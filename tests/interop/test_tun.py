@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import os
 import random
-import select
 import socket
 import struct
 import threading
@@ -212,6 +211,13 @@ def has(namespace: Namespace, name: str) -> bool:
     return name in [link["ifname"] for link in namespace.ip("link", "show")]
 
 
+def drop_capabilities() -> None:
+    """Of the calling thread."""
+    header = struct.pack("Ii", CAPABILITIES_3, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(header, bytes(24)):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
 PACKET = bytes.fromhex("4500001400000000400166e7c0000201c6336401")
 
 
@@ -263,29 +269,42 @@ def test_an_interface_that_is_down_refuses_counted_and_recovers(home):
     home.call(work)
 
 
-def test_a_device_that_was_deleted_can_be_restored(home):
+def test_a_device_that_was_deleted_is_made_again_and_packets_flow(home):
     def work() -> None:
         sender, parts = TunPort.open("home0", name="home", queues=2)
         sender.set_mtu(1400)
         home.run("ip", "link", "delete", "home0")
         assert sender.link == "gone"
-        assert not parts[0].send(PACKET)
-        assert parts[0].counts()["gone"] == 1
-        parts[0].read()
-        # Nobody is woken for ever by a descriptor that is in error.
-        assert parts[0].fileno() == -1
-        assert [port.restore() for port in (sender, *parts)] == [True] * 3
-        assert [port.restore() for port in (sender, *parts)] == [False] * 3
+        assert parts[0].read() == []
         assert sender.link == "up"
+        assert all(port.send(PACKET) for port in (sender, parts[1]))
+        assert [port.counts()["restored"] for port in (sender, *parts)] == [1, 1, 1]
         (link,) = home.ip("-d", "link", "show", "dev", "home0")
         assert (link["mtu"], link["linkinfo"]["info_data"]["numqueues"]) == (1400, 2)
+        assert link["linkinfo"]["info_data"]["numdisabled"] == 1
         home.run("ip", "address", "add", "192.0.2.1/24", "dev", "home0")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-            source.sendto(b"octets", ("192.0.2.2", 9))
-        ready, _, _ = select.select(parts, [], [], PATIENCE)
-        assert ready
-        assert sender.send(PACKET)
+            source.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 10)
+            source.sendto(bytes(100), ("192.0.2.2", 9))
+        received = [row for part in parts for row in part.read() if row[3][9] == 17]
+        assert [row[2] for row in received] == [38] * 10
         close((sender, parts))
+
+    home.call(work)
+
+
+def test_a_device_that_cannot_be_made_again_is_down_and_says_so(home):
+    def work() -> None:
+        sender, (port,) = TunPort.open("home0", name="home")
+        home.run("ip", "link", "delete", "home0")
+        drop_capabilities()
+        engine = Engine()
+        index = engine.attach(port, engine.add_table("home"))
+        assert engine.run(index) == -1
+        assert "home0 was deleted" in str(port.error())
+        assert not port.send(PACKET)
+        assert port.counts()["gone"] == 1
+        close((sender, [port]))
 
     home.call(work)
 
@@ -326,9 +345,7 @@ def test_a_device_of_another_kind_is_refused(home):
 
 def test_the_capability_that_is_missing_is_named(home):
     def work() -> None:
-        header = struct.pack("Ii", CAPABILITIES_3, 0)
-        if ctypes.CDLL(None, use_errno=True).capset(header, bytes(24)):
-            raise OSError(ctypes.get_errno(), "capset")
+        drop_capabilities()
         with pytest.raises(OSError, match="CAP_NET_ADMIN is needed") as refused:
             TunPort.open("home0", name="home")
         assert refused.value.errno == errno.EPERM

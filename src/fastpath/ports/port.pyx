@@ -64,12 +64,6 @@ cdef class Port:
         """How the interface under it is: "up", "down", or "gone" if it was deleted."""
         return "up"
 
-    def restore(self) -> bool:
-        """Makes an interface of its own again that was deleted, with this part of it: each part has
-        to be restored. What addresses and routes it had is for others to restore. False: nothing
-        was amiss. Raises OSError if it cannot be."""
-        return False
-
     def fileno(self) -> int:
         """For poll and its like: readable when a packet waits. -1: nothing tells of packets."""
         return self.io.fd

@@ -1,6 +1,7 @@
 # A TUN device of the kernel as the home side: superpackets each way.
 
-from fastpath.ports.port cimport Port, port_io
+from fastpath.ports.port cimport Port
+from fastpath.ports.tun_attach cimport Shape, shape_t
 from fastpath.ports.tun_merge cimport MERGE_MAX, merge_t
 from fastpath.ports.tun_split cimport split_t
 from fastpath.ports.offload cimport vnet_h
@@ -36,6 +37,7 @@ cdef struct tun_counts_t:
     uint64_t rx_split         # superpackets among that
     uint64_t rx_malformed     # its virtio-net header contradicts what follows
     uint64_t rx_errors        # reads that failed, the device's deletion apart
+    uint64_t restored         # times that it was attached again to a device that was deleted
     uint64_t tx_packets
     uint64_t tx_writes
     uint64_t tx_merged        # superpackets among them
@@ -45,10 +47,11 @@ cdef struct tun_counts_t:
     uint64_t invalid          # packets: the kernel did not want them
 
 cdef struct tun_t:
-    port_io* io               # of this port
     int fd                    # -1: closed
     bint receives             # False: a part that only sends
     bint gone                 # the device was deleted
+    const shape_t* shape      # how to make it again, NULL: not at all
+    uint64_t retry_ns         # when that is tried next
     uint64_t base_ns          # kernel's monotonic time that counts as 0
     uint8_t* store            # TUN_READ octets for a read, then TUN_ARENA
     uint32_t used             # octets of the arena
@@ -67,5 +70,6 @@ cdef struct tun_t:
 
 cdef class TunPort(Port):
     cdef tun_t c
+    cdef Shape _shape
     cdef readonly object device   # fastpath.ports.tun_device.Device, None over a bare descriptor
     cdef _release(self)

@@ -4,7 +4,8 @@ Each read brings one packet or one superpacket of up to 64 KB, each write takes 
 tun_merge make packets of the one and the other of packets, so that what the rest of the data plane
 sees is what a wire would carry. Nothing here waits: what finds no room is refused and counted. An
 interface that is down, and a device that is deleted, are counted and looked for again at each
-burst. It neither makes the device (tun_device.py) nor gives it addresses or routes.
+burst, where the device is made again if need be (tun_attach.pyx). It does not give it addresses
+or routes, nor make it the first time (tun_device.py).
 """
 
 cimport cython
@@ -12,11 +13,12 @@ from fastpath.packet cimport LINK_IPV4, LINK_IPV6, LINK_RAW, PKT_READONLY, PKT_T
 from fastpath.ports.offload cimport (
     TCP_CHECKSUM, UDP_CHECKSUM, VNET_DATA_VALID, VNET_GSO_NONE, VNET_HEADER, VNET_NEEDS_CSUM,
     find_segment, le16toh, segment_t, vnet_h)
+from fastpath.ports.tun_attach cimport Shape, tun_attach
 from fastpath.ports.tun_merge cimport group_t, merge_burst, merge_seal
 from fastpath.ports.tun_split cimport (
     complete_checksum, split_begin, split_length, split_more, split_next)
 from fastpath.types cimport BURST_MAX, HEADROOM
-from libc.errno cimport EAGAIN, EINTR, EIO, ENOBUFS, ENOMEM, errno
+from libc.errno cimport EAGAIN, EINTR, EIO, ENOBUFS, ENODEV, ENOMEM, errno
 from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
@@ -30,6 +32,7 @@ cdef extern from "<stdlib.h>" nogil:
 cdef enum:
     _LINE = 64
     _READ_MAX = TUN_READ - _LINE + VNET_HEADER
+    _RETRY_NS = 100000000     # between two attempts to make a device again
 
 
 # Receiving ----------------------------------------------------------------------------------------
@@ -127,13 +130,23 @@ cdef int _fill(tun_t* u, int most) noexcept nogil:
     return u.count
 
 
+cdef bint _revive(tun_t* u) noexcept nogil:
+    """The device was deleted: tries to make it again, but not all the time. Whether it is there."""
+    cdef uint64_t now = _now(u) + u.base_ns
+    u.gone = True
+    if u.shape == NULL or now < u.retry_ns:
+        return False
+    u.retry_ns = now + _RETRY_NS
+    u.gone = not tun_attach(u.fd, u.shape, u.receives)
+    u.counts.restored += not u.gone
+    return not u.gone
+
+
 cdef void _read_failed(tun_t* u, ssize_t n) noexcept nogil:
     if n == 0:
         return
     if errno == EBADFD:
-        # poll() would return at once for ever.
-        u.gone = True
-        u.io.fd = -1
+        _revive(u)
     elif errno != EAGAIN:
         u.counts.rx_errors += 1
 
@@ -144,7 +157,9 @@ cdef int _rx_burst(void* state, packet_t* packets, int max, uint64_t until_ns) n
     cdef packet_t* p
     cdef uint8_t version
     cdef int i
-    if n == 0 or u.ts > until_ns:
+    if n == 0:
+        return -1 if u.gone else 0
+    if u.ts > until_ns:
         return 0
     for i in range(n):
         p = &packets[i]
@@ -206,6 +221,8 @@ cdef bint _write(tun_t* u, const group_t* g, packet_t** packets) noexcept nogil:
             n = writev(u.fd, u.pieces, count)
         if n >= 0:
             break
+        if errno == EBADFD and _revive(u):
+            continue
         if errno != EINTR:
             return _write_failed(u, g.count, errno)
     u.gone = False
@@ -220,7 +237,6 @@ cdef bint _write_failed(tun_t* u, int packets, int error) noexcept nogil:
     if error == EIO:
         u.counts.down += packets
     elif error == EBADFD:
-        u.gone = True
         u.counts.gone += packets
     elif error == EAGAIN or error == ENOBUFS or error == ENOMEM:
         u.counts.no_buffers += packets
@@ -275,7 +291,7 @@ cdef class TunPort(Port):
     """
 
     def __cinit__(self, int fd, *, str name="tun", uint64_t base_ns=0, bint udp=True,
-                  bint receives=True, device=None):
+                  bint receives=True, device=None, Shape shape=None):
         self.name = name
         self.c.fd = -1
         self.c.store = <uint8_t*>aligned_alloc(_LINE, TUN_READ + TUN_ARENA)
@@ -286,21 +302,24 @@ cdef class TunPort(Port):
         self.c.receives = receives
         self.c.merge.udp = udp
         self.device = device
+        if device is not None:
+            self._shape = Shape(device) if shape is None else shape
+            self.c.shape = &self._shape.c
         self.io.state = &self.c
         self.io.rx_burst = _rx_burst
         self.io.rx_consume = _rx_consume
         self.io.next_ns = _next_ns
         self.io.tx_burst = _tx_burst
         self.io.fd = fd if receives else -1
-        self.c.io = &self.io
 
     @classmethod
     def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
         """See Port.open. `rest` is the name of the device: it is made, or taken if it is there,
         persistent and of nobody, and brought up. The kernel spreads flows over the queues."""
         device, descriptors = tun_device.open_device(rest, queues)
+        shape = Shape(device)
         parts = [cls(fd, name=name, base_ns=base_ns, udp=device.udp, receives=at > 0,
-                     device=device) for at, fd in enumerate(descriptors)]
+                     device=device, shape=shape) for at, fd in enumerate(descriptors)]
         return parts[0], parts[1:]
 
     def __dealloc__(self):
@@ -328,14 +347,13 @@ cdef class TunPort(Port):
         """See Port.set_mtu."""
         if self.device is not None:
             self.device.set_mtu(mtu)
+            self._shape.set_mtu(mtu)
 
-    def restore(self) -> bool:
-        """See Port.restore."""
-        if (self.c.fd < 0 or self.device is None
-                or not self.device.restore(self.c.fd, receives=self.c.receives)):
-            return False
-        self.io.fd = self.c.fd if self.c.receives else -1
-        return True
+    def error(self):
+        """See Port.error: an OSError while its device is deleted and cannot be made again."""
+        if not self.c.gone or self.device is None:
+            return None
+        return OSError(ENODEV, f"{self.device.name} was deleted and cannot be made again")
 
     def counts(self) -> dict[str, int]:
         """Packets, system calls and superpackets each way, and losses by cause (tun.pxd has their

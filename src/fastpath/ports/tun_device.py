@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0
-_TUNGETIFF = 0x800454D2
 _TUNSETVNETHDRSZ = 0x400454D8
 _TUNSETQUEUE = 0x400454D9
 _TUNSETVNETLE = 0x400454DC
@@ -28,14 +27,14 @@ _IFF_DETACH_QUEUE = 0x0400
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
 _IFF_TUN_EXCL = 0x8000
-_FLAGS = _IFF_TUN | _IFF_MULTI_QUEUE | _IFF_NO_PI | _IFF_VNET_HDR
+FLAGS = _IFF_TUN | _IFF_MULTI_QUEUE | _IFF_NO_PI | _IFF_VNET_HDR
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU = 0x8913, 0x8914, 0x8922
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _RTM_GETLINK, _NLM_F_REQUEST = 18, 1
 
 _NAME_MAX = 15
-_VNET_HEADER = 10
+VNET_HEADER = 10
 _PATIENCE, _STEP = 0.5, 0.05
 
 OFFLOADS = {"csum": 0x01, "tso4": 0x02, "tso6": 0x04, "tso-ecn": 0x08, "uso4": 0x20, "uso6": 0x40}
@@ -53,6 +52,11 @@ class Device:
     offloads: tuple[str, ...]
     """What the kernel leaves to us, see OFFLOADS."""
     mtu: int = 1500
+
+    @property
+    def bits(self) -> int:
+        """The same as the kernel has them."""
+        return sum(OFFLOADS[word] for word in self.offloads)
 
     @property
     def udp(self) -> bool:
@@ -78,24 +82,6 @@ class Device:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             request = struct.pack("16sH22x", self.name.encode(), flags)
             fcntl.ioctl(control, _SIOCSIFFLAGS, request)
-
-    def restore(self, descriptor: int, *, receives: bool) -> bool:
-        """Attaches a queue again after the device was deleted. False: it is still attached.
-        Raises OSError if the device cannot be made."""
-        try:
-            fcntl.ioctl(descriptor, _TUNGETIFF, bytes(40))
-        except OSError as error:
-            if error.errno != errno.EBADFD:
-                raise
-        else:
-            return False
-        _attach(descriptor, self.name)
-        self.offloads = _configure(descriptor)
-        if not receives:
-            _detach(descriptor)
-        self.set_mtu(self.mtu)
-        self.bring_up()
-        return True
 
 
 def open_device(name: str, queues: int) -> tuple[Device, list[int]]:
@@ -144,7 +130,7 @@ def _reason(error: OSError, name: str) -> str:
 
 
 def _attach(descriptor: int, name: str, flags: int = 0) -> None:
-    request = struct.pack("16sH22x", name.encode(), _FLAGS | flags)
+    request = struct.pack("16sH22x", name.encode(), FLAGS | flags)
     fcntl.ioctl(descriptor, _TUNSETIFF, request)
 
 
@@ -155,7 +141,7 @@ def _detach(descriptor: int) -> None:
 
 def _configure(descriptor: int) -> tuple[str, ...]:
     """Sets the header's form and the offloads. Which the kernel has."""
-    fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, struct.pack("i", _VNET_HEADER))
+    fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, struct.pack("i", VNET_HEADER))
     fcntl.ioctl(descriptor, _TUNSETVNETLE, struct.pack("i", 1))
     for bits in _STEPS:
         try:
