@@ -59,6 +59,9 @@ TABLES: dict[str, Table] = {
 }
 """Every state machine of the control plane, by the end of its block's name."""
 
+CONFIG_FILES = ("config.py", "config_operation.py", "config_sim.py")
+"""Where the configuration's tree is."""
+
 PACKAGES = {
     "control": "control",
     "control-bench": "control/bench",
@@ -67,9 +70,11 @@ PACKAGES = {
     "control-html_report": "control/html_report",
     "control-l2tp": "control/l2tp",
     "control-metrics": "control/metrics",
+    "control-operation": "control/operation",
     "control-ppp": "control/ppp",
     "control-radius": "control/radius",
     "control-runtime": "control/runtime",
+    "control-show": "control/show",
     "control-sim": "control/sim",
     "fastpath": "fastpath",
     "fastpath-abi": "fastpath/abi",
@@ -201,9 +206,7 @@ def field_texts() -> dict[str, dict[str, str]]:
     """Docstrings of the configuration's tree: by class, of each field, and of the class under an
     empty name."""
     found: dict[str, dict[str, str]] = {}
-    trees = (
-        ast.parse((SOURCE / "control" / n).read_text()) for n in ("config.py", "config_sim.py")
-    )
+    trees = (ast.parse((SOURCE / "control" / n).read_text()) for n in CONFIG_FILES)
     for node in (node for tree in trees for node in tree.body):
         if not isinstance(node, ast.ClassDef):
             continue

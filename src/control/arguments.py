@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 from control.console import say
 from control.exit_codes import USAGE
+from control.show.arguments import add_operation
 from control.version import __version__
 
 EXIT_CODES: Final = """\
@@ -90,6 +91,15 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print the report, not the timeline")
     _add_verbosity(demo)
 
+    _add_check(commands)
+    _add_run(commands)
+    _add_sim(commands)
+    _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
+    add_operation(commands)
+    return top
+
+
+def _add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="validate a configuration",
@@ -104,10 +114,6 @@ def parser() -> argparse.ArgumentParser:
         help="also print what loading it into a router that runs RUNNING would do",
     )
     check.add_argument("--json", action="store_true", help="print the errors as JSON")
-    _add_run(commands)
-    _add_sim(commands)
-    _add_bench(commands.add_parser("bench", help="measure the data plane", **_BENCH))
-    return top
 
 
 def _add_replay(commands: Any) -> None:
@@ -158,6 +164,12 @@ def _add_run(commands: Any) -> None:
         metavar="SECONDS",
         default=5.0,
         help="how long the end may wait for peers; default: %(default)s",
+    )
+    run.add_argument(
+        "--socket",
+        type=_file,
+        metavar="PATH",
+        help="control socket, or none; default: as the configuration says",
     )
     run.add_argument(
         "--user",

@@ -71,6 +71,11 @@ def _command(argv: Sequence[str] | None) -> int:
         arguments = parse(argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else exit_codes.OK
+    if "request" in arguments:
+        # What asks a running router needs nothing of what the others need.
+        from control.show import command
+
+        return command.run(arguments)
     from control import commands
 
     return commands.COMMANDS[arguments.command](arguments)

@@ -134,6 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         level=level,
         user=arguments.user,
         to=arguments.log,
+        socket=arguments.socket,
     )
 
 

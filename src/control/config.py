@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from control.config_operation import Control
 from control.config_sim import Sim, SimCpe, SimLac, SimPhase, SimRadius, SimUser
 
 
@@ -366,6 +367,7 @@ class Config:
     port: tuple[Port, ...] = ()
     budget: Budget = field(default_factory=Budget)
     metrics: Metrics = field(default_factory=Metrics)
+    control: Control = field(default_factory=Control)
     sim: Sim = field(default_factory=Sim)
 
 
@@ -374,6 +376,7 @@ __all__ = [
     "Chassis",
     "Classifier",
     "Config",
+    "Control",
     "Lac",
     "Metrics",
     "Pool",

@@ -19,6 +19,7 @@ from control.config_addresses import (
     prefix,
     prefixes,
 )
+from control.config_control import people, socket_path
 from control.config_ports import port_url
 from control.config_rules import rule_file, rules
 from control.config_section import Section
@@ -224,6 +225,17 @@ ROOT: Final = Section(
                 "listen": tcp_listen(),
                 "anywhere": boolean(),
                 "entries": integer(0, 10000),
+            },
+        ),
+        "control": Section(
+            config.Control,
+            array=False,
+            keys={
+                "socket": socket_path(),
+                "group": text(0, 32),
+                "read": people(),
+                "operate": people(),
+                "admin": people(),
             },
         ),
         "sim": SIM,

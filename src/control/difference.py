@@ -63,6 +63,7 @@ CHANGING: Final[Mapping[str, Effect]] = {
     "port": Effect.RESTART,
     "budget": Effect.AT_ONCE,
     "metrics": Effect.AT_ONCE,
+    "control": Effect.AT_ONCE,
     "sim": Effect.NOTHING,
 }
 """By section. A target's domain and profile can be set only when it is created (specification
@@ -77,6 +78,8 @@ KEYS: Final[Mapping[tuple[str, str], Effect]] = {
     ("virtual_router", "max_targets"): Effect.AT_ONCE,
     ("target", "max_sessions"): Effect.AT_ONCE,
     ("metrics", "listen"): Effect.RESTART,
+    ("control", "socket"): Effect.RESTART,
+    ("control", "group"): Effect.RESTART,
     ("radius", "dynamic_authorization"): Effect.RESTART,
     ("radius", "dynamic_authorization_port"): Effect.RESTART,
 }

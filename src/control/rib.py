@@ -157,6 +157,14 @@ class Rib:
         trees = (self._ipv4, self._ipv6)
         return iter([tree[prefix][0] for tree in trees for prefix in list(tree)])
 
+    def walk(self) -> Iterator[tuple[Route, ...]]:
+        """Of each prefix that there is now its routes, the active one first. The RIB may change
+        between two of them: what is gone by then is left out."""
+        for tree in (self._ipv4, self._ipv6):
+            for prefix in list(tree):
+                if tree.has_key(prefix):
+                    yield tree[prefix]
+
     def _tree(self, prefix: str) -> Any:
         return self._ipv6 if ":" in prefix else self._ipv4
 

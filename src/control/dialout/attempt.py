@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from control.dataplane import NextHop
+from control.dataplane import NextHop, SessionSpec
 from control.deadlines import earliest
 from control.dialout import failure as failures
 from control.dialout.accounting import Governor
@@ -124,6 +124,11 @@ class Attempt:
     def connected(self) -> l2tp.CallConnected | None:
         """The answered call: its tunnel and session ids."""
         return self._phase.call if self._phase is not None else None
+
+    @property
+    def spec(self) -> SessionSpec | None:
+        """What the data plane puts before packets, once there is a session in it."""
+        return self._phase.spec if self._phase is not None else None
 
     @property
     def number(self) -> str:

@@ -146,15 +146,16 @@ class Budget:
 
     # May a call be placed?
 
-    def refusal(self, target: str, number: str, now: float) -> str:
-        """Why `number` may not be called for `target` now; empty if it may."""
+    def refusal(self, target: str, number: str | None, now: float) -> str:
+        """Why `number` may not be called for `target` now; empty if it may. None: which one it will
+        be is not known yet."""
         self._today(now)
         config, usage = self._config, self._targets.get(target, _UNUSED)
         if self._frozen and self.is_frozen():
             return "dialling is frozen"
         if not self._store_works:
             return "what is used of the budget cannot be saved"
-        if not self._numbers.allow(number):
+        if number is not None and not self._numbers.allow(number):
             return "number not allowed"
         if self._total.calls >= config.calls_per_day:
             return "calls of the day are spent"

@@ -121,6 +121,10 @@ class LinkPhase:
         return self._call
 
     @property
+    def spec(self) -> SessionSpec:
+        return self._spec
+
+    @property
     def network_open(self) -> bool:
         """The access routes that the trigger needs are in the FIB."""
         return self._family in self._routes.open

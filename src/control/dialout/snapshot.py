@@ -186,58 +186,62 @@ def chassis(manager: Manager, now: float) -> ChassisView:
 
 
 def virtual_routers(manager: Manager, now: float) -> list[VirtualRouterView]:
-    return [
-        VirtualRouterView(
-            name=router.config.name,
-            table=router.config.table,
-            state=state_name(router.state),
-            max_buffered_triggers=router.config.max_buffered_triggers,
-            triggers_missed=router.triggers_missed,
-            trigger_route_unknown=router.trigger_route_unknown,
-            session_states=_states(router.states),
-            targets_active=len(router.targets),
-            targets_created=router.targets_created,
-            targets_removed=router.targets_removed,
-            target_states=_target_states(manager, (router,), now),
-            triggers_discarded=router.triggers_discarded,
-            sessions=router.sessions,
-            sessions_seen=router.sessions_seen,
-            frozen=router.frozen,
-            counters=router.counters.as_dict(),
-        )
-        for router in manager.chassis.routers.values()
-    ]
+    return [virtual_router(manager, router, now) for router in manager.chassis.routers.values()]
+
+
+def virtual_router(manager: Manager, router: VirtualRouter, now: float) -> VirtualRouterView:
+    """One of `virtual_routers`."""
+    return VirtualRouterView(
+        name=router.config.name,
+        table=router.config.table,
+        state=state_name(router.state),
+        max_buffered_triggers=router.config.max_buffered_triggers,
+        triggers_missed=router.triggers_missed,
+        trigger_route_unknown=router.trigger_route_unknown,
+        session_states=_states(router.states),
+        targets_active=len(router.targets),
+        targets_created=router.targets_created,
+        targets_removed=router.targets_removed,
+        target_states=_target_states(manager, (router,), now),
+        triggers_discarded=router.triggers_discarded,
+        sessions=router.sessions,
+        sessions_seen=router.sessions_seen,
+        frozen=router.frozen,
+        counters=router.counters.as_dict(),
+    )
 
 
 def targets(manager: Manager, now: float) -> list[TargetView]:
-    return [
-        TargetView(
-            virtual_router=target.router.config.name,
-            prefix=target.prefix,
-            state=state_name(_target_state(manager, target, now)),
-            domain=target.config.domain,
-            profile=target.config.profile,
-            sessions=len(target.sessions),
-            sessions_seen=target.sessions_seen,
-            max_sessions=target.config.max_sessions,
-            frozen=target.frozen,
-            calls_today=used[0],
-            minutes_today=round(used[1], 3),
-            triggers_discarded=target.triggers_discarded,
-            counters=target.counters.as_dict(),
-        )
-        for target in manager.targets.all()
-        for used in (manager.services.budget.used(target.name, now),)
-    ]
+    return [target(manager, one, now) for one in manager.targets.all()]
+
+
+def target(manager: Manager, target: Target, now: float) -> TargetView:
+    """One of `targets`."""
+    used = manager.services.budget.used(target.name, now)
+    return TargetView(
+        virtual_router=target.router.config.name,
+        prefix=target.prefix,
+        state=state_name(_target_state(manager, target, now)),
+        domain=target.config.domain,
+        profile=target.config.profile,
+        sessions=len(target.sessions),
+        sessions_seen=target.sessions_seen,
+        max_sessions=target.config.max_sessions,
+        frozen=target.frozen,
+        calls_today=used[0],
+        minutes_today=round(used[1], 3),
+        triggers_discarded=target.triggers_discarded,
+        counters=target.counters.as_dict(),
+    )
 
 
 def sessions(manager: Manager, now: float) -> list[SessionView]:
-    return [_session(manager, session, now) for session in manager.sessions.values()]
+    return [session(manager, one, now) for one in manager.sessions.values()]
 
 
 def calls(manager: Manager) -> list[CallView]:
     """Calls being placed or connected."""
-    return [view for session in manager.sessions.values() if (view := _call(session)) is not None]
+    return [view for one in manager.sessions.values() if (view := call(one)) is not None]
 
 
 def lacs(manager: Manager, now: float) -> list[LacView]:
@@ -264,7 +268,8 @@ def call_records(
     return [record.as_dict(private_key) for record in newest]
 
 
-def _session(manager: Manager, session: Session, now: float) -> SessionView:
+def session(manager: Manager, session: Session, now: float) -> SessionView:
+    """One of `sessions`."""
     deadline = manager.state_deadline(session)
     failure = session.last_failure
     return SessionView(
@@ -282,11 +287,12 @@ def _session(manager: Manager, session: Session, now: float) -> SessionView:
     )
 
 
-def _call(session: Session) -> CallView | None:
+def call(session: Session) -> CallView | None:
+    """One of `calls`; None: nothing is placed for this session."""
     attempt = session.attempt
     if attempt is None or attempt.call is None:
         return None
-    call = attempt.connected
+    up = attempt.connected
     return CallView(
         session=session.number,
         virtual_router=session.target.router.config.name,
@@ -294,12 +300,12 @@ def _call(session: Session) -> CallView | None:
         state=state_name(session.state),
         number=attempt.number,
         lac=attempt.lac,
-        tunnel=None if call is None else call.tunnel,
-        peer_tunnel=None if call is None else call.peer_tunnel,
-        call_session=None if call is None else call.session,
-        peer_session=None if call is None else call.peer_session,
+        tunnel=None if up is None else up.tunnel,
+        peer_tunnel=None if up is None else up.peer_tunnel,
+        call_session=None if up is None else up.session,
+        peer_session=None if up is None else up.peer_session,
         nh=attempt.nh,
-        connect_speed=None if call is None else call.connect_speed,
+        connect_speed=None if up is None else up.connect_speed,
     )
 
 

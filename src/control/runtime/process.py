@@ -159,6 +159,10 @@ class Process:
         self.lns.drain(lac, self.now, on=on)
         self._settle()
 
+    def settle(self) -> None:
+        """To be called when Lns was given an order by its own methods."""
+        self._settle()
+
     async def reload(self, config: Config, *, dry_run: bool = False) -> Difference:
         """See Lns.reload."""
         found = self.lns.reload(config, self.now, dry_run=dry_run)

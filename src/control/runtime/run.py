@@ -9,25 +9,32 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 from control.budget_store import SqliteBudgetStore
 from control.config import Config
+from control.config_control import NO_SOCKET
 from control.config_file import read_config
 from control.console import printable
 from control.dialout.events import Event
+from control.difference import Difference
 from control.errors import DialoutError, ResourceError
 from control.exit_codes import OK
 from control.journal_entry import entry
 from control.log import Level, Log, Structured
 from control.metrics.facts import LogFacts
+from control.operation.where import to_listen
 from control.runtime import privileges
 from control.runtime.collector import calm
+from control.runtime.control_listener import ControlListener
+from control.runtime.control_socket import ControlSocket
 from control.runtime.journal import Journal, is_journal
 from control.runtime.lines import Lines
 from control.runtime.observation import Observation
+from control.runtime.operated import Operated
+from control.runtime.people import access, group, user_number
 from control.runtime.process import Process
 from control.runtime.service import Service
 from control.runtime.state import StateDirectory
@@ -44,18 +51,22 @@ def run(
     level: Level,
     user: str = "",
     to: str = "auto",
+    socket: str | None = None,
 ) -> int:
     """Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. Returns the exit code.
 
     `to`: where the log goes, `stdout`, `journal`, or `auto`; `user`: whose rights it has from the
-    beginning, with the capabilities that ports need. Raises ConfigurationError, ResourceError,
-    OSError.
+    beginning, with the capabilities that ports need; `socket`: where the control socket is, in
+    place of what the configuration says. Raises ConfigurationError, ResourceError, OSError.
     """
     # A core would hold every secret there is (threat T22).
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = read_config(path)
-    _give_up_privileges(config, user)
     with ExitStack() as stack:
+        listener = _listen(config, socket, user)
+        if listener is not None:
+            stack.callback(listener.close)
+        _give_up_privileges(config, user)
         store = None
         if state is not None:
             directory = stack.enter_context(StateDirectory(state))
@@ -76,7 +87,8 @@ def run(
 
         service = Service()
         stack.callback(service.close)
-        return asyncio.run(_Run(path, config, store, grace, log, lost, service).run())
+        running = _Run(path, config, store, grace, log, lost, service)
+        return asyncio.run(running.run(listener))
 
 
 def _journal(to: str) -> Journal | None:
@@ -97,6 +109,17 @@ def _to_journal(
     journal: Journal, level: Level, event: str, text: str, fields: Mapping[str, Any]
 ) -> None:
     journal.write(entry(level, text, event, fields))
+
+
+def _listen(config: Config, path: str | None, user: str) -> ControlListener | None:
+    """Before privileges are given up: the socket's directory and group may need them."""
+    settings = config.control
+    access(settings)  # names that nobody has are told before anything is done
+    path = settings.socket or to_listen() if path is None else path
+    if path == NO_SOCKET:
+        return None
+    gid = group("group", settings.group) if settings.group else None
+    return ControlListener(os.path.abspath(path), gid, owner=user_number(user) if user else None)
 
 
 def _give_up_privileges(config: Config, user: str) -> None:
@@ -132,6 +155,7 @@ class _Run:
         self._end = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._control: ControlSocket | None = None
         self._process = Process(config, store=store, on_event=self._tell)
         self._observation = Observation(
             self._process,
@@ -140,7 +164,7 @@ class _Run:
             state_kept=store is not None,
         )
 
-    async def run(self) -> int:
+    async def run(self, listener: ControlListener | None) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_defect)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -157,11 +181,18 @@ class _Run:
         self._note(Level.NOTICE, "started", self._started())
         if self._store is None:
             self._note(Level.WARNING, "state", NO_STATE)
+        if listener is not None:
+            router = Operated(process, self._observation, self._load)
+            control = access(process.config.control)
+            self._control = ControlSocket(listener, router, control, self._on_order)
+            await self._control.start()
         self._service.ready(self._started())
         self._show_life()
         await self._end.wait()
         self._service.stopping()
         self._observation.stop()
+        if self._control is not None:
+            await self._control.close()
         stopping = asyncio.create_task(process.stop(self._grace))
         self._end.clear()
         again = asyncio.create_task(self._end.wait())
@@ -196,23 +227,40 @@ class _Run:
         task.add_done_callback(self._tasks.discard)
 
     async def _reload(self) -> None:
-        """Reads the file beside the loop, for it may be long. What is wrong with it is told, and
-        all stays as it was."""
+        with suppress(DialoutError, OSError):
+            await self._load(dry_run=False)
+
+    async def _load(self, *, dry_run: bool) -> Difference:
+        """Reads the file beside the loop, for it may be long, and puts it in force or only tries.
+        Raises what is wrong with it, and all stays as it was."""
         async with self._reloading:
+            if dry_run:
+                return await self._read(dry_run=True)
             self._service.reloading()
             try:
-                config = await asyncio.to_thread(read_config, self._path)
-                found = await self._process.reload(config)
+                found = await self._read()
             except (DialoutError, OSError) as error:
                 for line in str(error).split("\n"):
                     self._note(Level.ERROR, "reload", line)
                 self._note(Level.ERROR, "not reloaded", "the configuration in force stays")
-                return
+                raise
             finally:
                 self._service.ready(self._started())
             for change in found.changes:
                 self._note(Level.NOTICE, "reload", str(change))
             self._note(Level.NOTICE, "reloaded", f"{len(found.changes)} differences")
+            return found
+
+    async def _read(self, *, dry_run: bool = False) -> Difference:
+        config = await asyncio.to_thread(read_config, self._path)
+        who = access(config.control)
+        found = await self._process.reload(config, dry_run=dry_run)
+        if self._control is not None and not dry_run:
+            self._control.access = who
+        return found
+
+    def _on_order(self, text: str) -> None:
+        self._note(Level.NOTICE, "operator", text)
 
     def _tell(self, event: Event) -> None:
         self._log.event(event, event.time)

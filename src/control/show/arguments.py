@@ -1,0 +1,128 @@
+"""The part of the command line that asks a running router: made of the rows of the table of
+commands.
+
+Imports nothing that takes time: --help of everything else passes through here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, Final
+
+from control.operation.arguments import Argument
+from control.operation.table import COMMANDS, VIEWS, Command
+
+SHELLS: Final = ("bash", "zsh")
+FORMS: Final = ("brief", "detail")
+_GROUPS: Final = {
+    "session": "reset or delete a dial-out session",
+    "target": "add, remove and freeze dial-out targets",
+    "lac": "drain, undrain or shut down a LAC",
+}
+"""Commands of two words, by the first."""
+_ELSEWHERE: Final = ("hello",)
+"""Programs ask that; people have no use for it."""
+_SHOWN: Final = """\
+Asks the running router and prints its answer, as a table or, with --json, as the
+JSON that its schema describes (`dialout show schema VIEW`)."""
+
+
+def add_operation(commands: Any) -> None:
+    """`dialout show`, `session`, `target`, `freeze`, `lac`, `reload`, `counters`, `explain`."""
+    _add_show(commands)
+    groups: dict[str, Any] = {}
+    for row in COMMANDS.values():
+        first, _, second = row.name.partition(" ")
+        if first == "show" or row.name in _ELSEWHERE:
+            continue
+        if second and first not in groups:
+            group = commands.add_parser(first, help=_GROUPS[first], description=_GROUPS[first])
+            groups[first] = group.add_subparsers(dest="order", metavar="ORDER", required=True)
+        inside = groups[first] if second else commands
+        _add_request(inside.add_parser(second or first, help=row.help, description=row.help), row)
+    completion = commands.add_parser(
+        "completion",
+        help="print what makes a shell complete commands",
+        description="Prints a script that makes a shell complete the commands of dialout.",
+    )
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
+    completion.set_defaults(request="completion")
+
+
+def _add_show(commands: Any) -> None:
+    show = commands.add_parser(
+        "show", help="show what a running router has and does", description=_SHOWN
+    )
+    views = show.add_subparsers(dest="view", metavar="VIEW", required=True)
+    for view in VIEWS:
+        row = COMMANDS[f"show {view}"]
+        parser = views.add_parser(view, help=row.help, description=f"Shows {row.help}.")
+        parser.add_argument(
+            "form",
+            nargs="?",
+            choices=FORMS,
+            metavar="FORM",
+            help="brief or detail; default: brief as text, detail as JSON",
+        )
+        _add_request(parser, row)
+    schema = views.add_parser(
+        "schema",
+        help="the JSON schema of a view",
+        description="Prints the JSON schema of a view, or of an order's answer. Asks no router.",
+    )
+    names = sorted({row.result for row in COMMANDS.values()})
+    schema.add_argument("schema", choices=names, metavar="NAME", help=", ".join(names))
+    schema.set_defaults(request="schema")
+
+
+def _add_request(parser: argparse.ArgumentParser, row: Command) -> None:
+    for argument in row.arguments:
+        if not argument.private:
+            _add_argument(parser, argument)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument(
+        "--socket", metavar="PATH", help="control socket of the router; default: where it is"
+    )
+    parser.set_defaults(request=row.name)
+
+
+def _add_argument(parser: argparse.ArgumentParser, argument: Argument) -> None:
+    option = "--" + argument.name.replace("_", "-")
+    if argument.flag:
+        parser.add_argument(option, action="store_true", help=argument.help)
+        return
+    more: dict[str, Any] = {"type": _typed(argument), "metavar": _metavar(argument)}
+    more["help"] = argument.help
+    if argument.choices:
+        more["choices"] = argument.choices
+        more["help"] += ": " + ", ".join(argument.choices)
+    if argument.positional:
+        parser.add_argument(argument.name, **more)
+    elif argument.default is not None:
+        # Told without a value it is the default; not told at all, nothing is repeated.
+        more["help"] += f"; default: {argument.default:g}"
+        parser.add_argument(option, nargs="?", const=argument.default, **more)
+    else:
+        parser.add_argument(option, required=argument.required, **more)
+
+
+_ADDRESSES: Final = ("prefix", "address", "destination", "target", "lac")
+
+
+def _metavar(argument: Argument) -> str:
+    if argument.convert is not str:
+        return "N" if argument.convert is int else "SECONDS"
+    if argument.choices:
+        return argument.name.upper()
+    return argument.name.upper() if argument.name in _ADDRESSES else "NAME"
+
+
+def _typed(argument: Argument) -> Callable[[str], Any]:
+    def typed(text: str) -> Any:
+        try:
+            return argument.parse(argument.convert(text))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r}: must be {argument.allowed}") from None
+
+    return typed

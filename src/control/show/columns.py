@@ -1,0 +1,111 @@
+"""The columns of each list in brief: one table a view. Everything else is shown by `detail`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from control.show.text import Column, duration, flag, number, octets, word
+
+COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
+    "virtual-routers": (
+        Column("NAME", "name"),
+        number("TABLE", "table"),
+        Column("STATE", "state"),
+        number("TARGETS", "targets"),
+        number("SESSIONS", "sessions"),
+        number("IN SERVICE", "in_service"),
+        number("MISSED", "triggers_missed"),
+        Column("FROZEN", "frozen", flag),
+    ),
+    "targets": (
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        Column("PREFIX", "prefix"),
+        Column("STATE", "state"),
+        Column("DOMAIN", "domain"),
+        Column("PROFILE", "profile"),
+        number("SESSIONS", "sessions"),
+        number("CALLS TODAY", "calls_today"),
+        number("MINUTES", "minutes_today", lambda minutes: f"{minutes:.0f}"),
+        Column("FROZEN", "frozen", flag),
+    ),
+    "sessions": (
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        Column("DESTINATION", "destination"),
+        Column("TARGET", "target"),
+        Column("STATE", "state"),
+        number("FOR", "age", duration),
+        number("TIMER", "timer", duration),
+        Column("LAC", "lac"),
+        Column("WHY", "why"),
+    ),
+    "tunnels": (
+        Column("LOCAL", "local"),
+        Column("PEER", "peer"),
+        Column("HOST NAME", "host_name"),
+        number("TUNNEL", "tunnel", word),
+        number("PEER'S", "peer_tunnel", word),
+        Column("STATE", "state"),
+        number("CALLS", "calls"),
+        Column("DRAINING", "draining", flag),
+        number("ENDED", "ended", duration),
+        Column("WHY", "why"),
+    ),
+    "routes": (
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        Column("PREFIX", "prefix"),
+        Column("KIND", "kind"),
+        Column("OWNER", "owner"),
+        Column("DESTINATION", "destination"),
+        number("DISTANCE", "distance", word),
+        number("METRIC", "metric", word),
+        Column("ACTIVE", "active"),
+    ),
+    "triggers": (
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        Column("DESTINATION", "destination"),
+        Column("TARGET", "target"),
+        Column("STATE", "state"),
+        number("WAITING", "waiting", duration),
+        number("BUFFERED", "buffered"),
+        Column("SOURCE", "source"),
+        number("PROTOCOL", "protocol", word),
+    ),
+    "calls": (
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        Column("WAY", "direction"),
+        Column("DESTINATION", "destination"),
+        Column("STATE", "state"),
+        Column("LAC", "lac"),
+        number("TUNNEL", "tunnel", word),
+        number("SESSION", "call_session", word),
+        number("BPS", "connect_speed"),
+    ),
+    "lacs": (
+        Column("ADDRESS", "address"),
+        Column("STATE", "state"),
+        Column("DRAINED", "drained", flag),
+        number("CALLS", "calls"),
+        number("MOST", "max_sessions"),
+        number("LOCKED OUT", "locked_out", lambda left: duration(left or None)),
+    ),
+    "radius": (
+        Column("GROUP", "group"),
+        Column("ADDRESS", "address"),
+        number("PORT", "port", word),
+        Column("PURPOSE", "purpose"),
+        Column("DEAD", "dead", flag),
+        number("PENDING", "pending"),
+    ),
+    "ports": (
+        Column("NAME", "name"),
+        Column("URL", "url"),
+        Column("SIDE", "side"),
+        Column("VIRTUAL ROUTER", "virtual_router"),
+        number("RX", "rx_packets"),
+        number("", "rx_octets", octets),
+        number("TX", "tx_packets"),
+        number("", "tx_octets", octets),
+        number("REFUSED", "tx_refused"),
+    ),
+}

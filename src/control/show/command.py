@@ -1,0 +1,89 @@
+"""`dialout show` and every other command that asks a running router: request, answer, print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from control.console import say
+from control.exit_codes import OK
+from control.operation.table import COMMANDS, Command
+from control.operation.where import to_ask
+from control.show import views
+from control.show.client import PATIENCE, NotDone, ask
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns the exit code. Raises ResourceError if there is no router to ask."""
+    if arguments.request == "completion":
+        from control.show.completion import script
+
+        print(script(arguments.shell), end="")
+        return OK
+    if arguments.request == "schema":
+        from control.operation.schema import schema
+
+        print(json.dumps(schema(arguments.schema), indent=2))
+        return OK
+    try:
+        return _ask(arguments)
+    except NotDone as error:
+        say(f"dialout: {error}")
+        return error.exit_code
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    command = COMMANDS[arguments.request]
+    told = {
+        row.name: value
+        for row in command.arguments
+        if (value := getattr(arguments, row.name, None)) not in (None, False)
+    }
+    path = to_ask() if arguments.socket is None else arguments.socket
+    if command.repeats:
+        if "watch" in told:
+            return _watch(path, command, told, arguments.json)
+        command = COMMANDS[f"show {command.name}"]
+    detail = getattr(arguments, "form", None) == "detail"
+    if arguments.json:
+        detail = getattr(arguments, "form", None) != "brief"
+    if detail and any(row.name == "detail" for row in command.arguments):
+        told["detail"] = True
+    parts = ask(path, command.name, told)
+    if command.rows and arguments.json:
+        return _stream(parts)
+    result = [row for part in parts for row in part] if command.rows else next(parts)
+    if arguments.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print("\n".join(views.lines(command.name, result, detail=detail)))
+    return OK
+
+
+def _stream(parts: Any) -> int:
+    """A list as JSON, a row a line, as it comes."""
+    before = "[\n"
+    for part in parts:
+        for row in part:
+            sys.stdout.write(before + json.dumps(row))
+            before = ",\n"
+    sys.stdout.write("]\n" if before != "[\n" else "[]\n")
+    return OK
+
+
+def _watch(path: str, command: Command, told: dict[str, Any], as_json: bool) -> int:
+    """Until Ctrl-C, or until the router ends."""
+    before: dict[str, Any] | None = None
+    for result in ask(path, command.name, told, patience=told["watch"] + PATIENCE):
+        if result is None:
+            break
+        if as_json:
+            print(json.dumps(result), flush=True)
+        elif before is None:
+            print("\n".join(views.lines(command.name, result, detail=False)), flush=True)
+        else:
+            print("\n" + "\n".join(views.rates(before, result)), flush=True)
+        before = result
+    return OK
