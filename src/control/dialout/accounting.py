@@ -41,13 +41,25 @@ class Governor(Protocol):
         """Its limits have other deadlines now."""
 
 
+class Told(Protocol):
+    """What there is to tell of a call, of in_service.InService."""
+
+    def facts(self) -> SessionFacts:
+        """Not kept: 65,535 of them would weigh more than what they are made of."""
+
+    def fact(self, name: str) -> object:
+        """The field of this name."""
+
+
 @dataclass(slots=True, eq=False)
 class AccountedSession:
     """A call in service."""
 
+    session_id: str
+    """Acct-Session-Id."""
     group: str
     """Name of the RADIUS group."""
-    facts: SessionFacts
+    told: Told = field(repr=False)
     nh: NextHop
     sources: tuple[str, str] = ("", "")
     """Our addresses toward IPv4 and IPv6 servers."""
@@ -60,9 +72,9 @@ class AccountedSession:
     started: float = 0.0
 
     @property
-    def session_id(self) -> str:
-        """Acct-Session-Id."""
-        return self.facts.session_id
+    def facts(self) -> SessionFacts:
+        """What records tell of it. See Told.facts."""
+        return self.told.facts()
 
 
 class Accounting:

@@ -67,6 +67,7 @@ class Attempt:
         "_service",
         "_services",
         "_session",
+        "number",
         "raise_backoff",
     )
 
@@ -81,11 +82,13 @@ class Attempt:
         self._services = services
         self._governor = governor
         self._session = session
-        self._grant = grant
-        self._candidates: list[TunnelCandidate] = []
+        self._grant: DialoutGrant | None = grant
+        """Until a call is answered: then nobody else is called."""
+        self.number = grant.number
+        self._candidates: tuple[TunnelCandidate, ...] = ()
         self._call: PlacedCall | None = None
         self._phase: LinkPhase | None = None
-        self._outcomes: list[AttemptEnd] = []
+        self._outcomes: tuple[AttemptEnd, ...] = ()
         self._retry: float | None = None
         self._last_failure: LastFailure | None = None
         self._in_service: float | None = None
@@ -130,17 +133,18 @@ class Attempt:
         """What the data plane puts before packets, once there is a session in it."""
         return self._phase.spec if self._phase is not None else None
 
-    @property
-    def number(self) -> str:
-        return self._grant.number
-
     def next_outcome(self) -> AttemptEnd | None:
-        return self._outcomes.pop(0) if self._outcomes else None
+        if not self._outcomes:
+            return None
+        first, *rest = self._outcomes
+        self._outcomes = tuple(rest)
+        return first
 
     # What comes in.
 
     def start(self, now: float) -> None:
-        self._candidates = self._services.lacs.order(self._grant.candidates, now)
+        if self._grant is not None:
+            self._candidates = tuple(self._services.lacs.order(self._grant.candidates, now))
         self._try_next(now)
 
     def call_requested(self, event: l2tp.CallAsked) -> None:
@@ -156,9 +160,10 @@ class Attempt:
 
     def call_connected(self, event: l2tp.CallConnected, now: float) -> None:
         """OCCN: PPP begins."""
-        call = self._call
-        if call is None:
+        call, grant = self._call, self._grant
+        if call is None or grant is None:
             return
+        self._grant, self._candidates = None, ()
         services, session = self._services, self._session
         call.connected(services, session, now)
         services.timeline.add(
@@ -170,12 +175,12 @@ class Attempt:
             self._phase = LinkPhase(
                 services,
                 session,
-                self._own_name(),
+                OwnName(grant.ppp_username, grant.ppp_password, grant.answer_protocols),
                 event,
                 now,
                 call.early,
-                tos=self._grant.tunnel_tos,
-                called_number=self._grant.number,
+                tos=grant.tunnel_tos,
+                called_number=self.number,
             )
             call.early = None
         except DialoutError as error:
@@ -242,7 +247,7 @@ class Attempt:
     def close(self, now: float, reason: str, cause: DisconnectCause | None = None) -> None:
         """Ends link and call, if there still is one, and forgets everything. The LAC is told
         reason and cause."""
-        self._outcomes.clear()
+        self._outcomes = ()
         self._retry = None
         ended_by = self._ended_by
         self._leave_service(of_stage(ended_by.stage) if ended_by else _BY_PEOPLE, now)
@@ -263,22 +268,21 @@ class Attempt:
     def _try_next(self, now: float) -> None:
         """Places a call through the next LAC that can take one, or ends the attempt."""
         self._retry = None
-        services, target = self._services, self._session.target
+        services, target, grant = self._services, self._session.target, self._grant
         waiting: list[str] = []
-        for candidate in list(self._candidates):
-            refusal = target.refusal or services.budget.refusal(
-                target.name, self._grant.number, now
-            )
+        for candidate in self._candidates:
+            assert grant is not None  # both go when a call is answered
+            refusal = target.refusal or services.budget.refusal(target.name, self.number, now)
             if refusal:
                 self._last_failure = LastFailure(now, "budget", refusal)
-                self._candidates.clear()
+                self._candidates = ()
                 break
             if services.budget.next_token((candidate.server_endpoint,), now) != now:
                 waiting.append(candidate.server_endpoint)
                 continue
-            self._candidates.remove(candidate)
+            self._candidates = tuple(c for c in self._candidates if c is not candidate)
             last = not self._candidates
-            placed = place(services, self._session, self._grant, candidate, last=last, now=now)
+            placed = place(services, self._session, grant, candidate, last=last, now=now)
             if isinstance(placed, PlacedCall):
                 self._call = placed
                 return
@@ -292,10 +296,10 @@ class Attempt:
 
     def _judge(self, verdict: Verdict, lac: str) -> None:
         if verdict is Verdict.STOP:
-            self._candidates.clear()
+            self._candidates = ()
         elif verdict is Verdict.SKIP_LAC:
             self.raise_backoff = True
-            self._candidates = [c for c in self._candidates if c.server_endpoint != lac]
+            self._candidates = tuple(c for c in self._candidates if c.server_endpoint != lac)
 
     def _candidate_failed(self, failure: LastFailure) -> None:
         self._last_failure = failure
@@ -326,10 +330,6 @@ class Attempt:
             what = replace(what, reason=reason)
         self._end(Outcome.UNFIT if end.outcome is PhaseOutcome.UNFIT else Outcome.PPP_FAILED, what)
 
-    def _own_name(self) -> OwnName:
-        grant = self._grant
-        return OwnName(grant.ppp_username, grant.ppp_password, grant.answer_protocols)
-
     def _enter_service(self, phase: LinkPhase, now: float) -> None:
         services, session, call = self._services, self._session, self._call
         assert call is not None
@@ -338,8 +338,8 @@ class Attempt:
             candidate.client_auth_id or services.chassis.name,
             candidate.server_auth_id,
             candidate.assignment_id,
-            called_number=self._grant.number,
-            multi_session_id=f"{services.boot}-{session.number:X}",
+            called_number=self.number,
+            multi_session=session.number,
         )
         self._service = InService(services, session, phase, facts, self._governor, now)
 
@@ -353,4 +353,4 @@ class Attempt:
         # A candidate's failure was told already, and an expired call has not failed.
         if failure is not None and outcome not in (Outcome.CANDIDATES_FAILED, Outcome.EXPIRED):
             self._services.timeline.add(CallFailed(*self._session.fact(failure.time), failure))
-        self._outcomes.append(AttemptEnd(outcome, failure))
+        self._outcomes += (AttemptEnd(outcome, failure),)

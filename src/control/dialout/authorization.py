@@ -37,7 +37,7 @@ def _find(request: AuthorizationRequest, accounting: Accounting) -> list[Account
         session
         for session in among
         if session.group == request.group
-        and all(getattr(session.facts, name) == value for name, value in request.keys)
+        and all(session.told.fact(name) == value for name, value in request.keys)
     ]
 
 

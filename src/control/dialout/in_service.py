@@ -12,8 +12,10 @@ from control.dialout.link_phase import LinkPhase
 from control.dialout.services import Services
 from control.dialout.terminate_cause import TerminateCause
 from control.radius.accounting import SessionFacts, TunnelFacts
+from control.unlocked import unlocked
 
 
+@unlocked
 @dataclass(frozen=True, slots=True)
 class CallFacts:
     """What accounting tells of the call itself."""
@@ -24,15 +26,15 @@ class CallFacts:
     assignment_id: str = ""
     called_number: str = ""
     calling_number: str = ""
-    multi_session_id: str = ""
-    """The same for all calls that belong together."""
+    multi_session: int = 0
+    """The same for all calls that belong together; 0: this one stands alone."""
 
 
 class InService:
     """Its owner ends the call when `handle_timer` names a limit, and calls `stop` before anything
     of the call is taken down."""
 
-    __slots__ = ("_limits", "_services", "_session")
+    __slots__ = ("_call", "_limits", "_phase", "_services", "_session_id")
 
     def __init__(
         self,
@@ -46,18 +48,22 @@ class InService:
         """`governor`: for CoA and Disconnect requests; None: there are none for this call."""
         grant = phase.grant
         self._services = services
+        self._phase = phase
+        self._call = call
+        self._session_id = services.acct_session_id(owner)
         self._limits = Limits(owner.profile, grant, phase, services.dataplane, now)
         router = owner.router.config
-        self._session = AccountedSession(
+        session = AccountedSession(
+            session_id=self._session_id,
             group=router.radius,
-            facts=_facts(services.acct_session_id(owner), phase, call),
+            told=self,
             nh=phase.nh,
             sources=router.sources,
             interim=grant.acct_interim_interval if grant is not None else None,
             limits=self._limits,
             governor=governor,
         )
-        services.accounting.start(self._session, now)
+        services.accounting.start(session, now)
 
     def handle_timer(self, now: float) -> str:
         """The limit that is reached, `idle` or `session`; empty if none is."""
@@ -68,16 +74,45 @@ class InService:
 
     def stop(self, cause: TerminateCause, now: float) -> None:
         """The call ends, and why. A second time changes nothing."""
-        self._services.accounting.stop(self._session.session_id, cause, now)
+        self._services.accounting.stop(self._session_id, cause, now)
+
+    def fact(self, name: str) -> object:
+        """One of `facts`; those that name a session in RADIUS requests are at hand."""
+        if name == "session_id":
+            return self._session_id
+        if name == "user_name":
+            return self._phase.user_name
+        if name == "framed_address":
+            return self._phase.peer_address
+        if name == "nas_port":
+            return _nas_port(self._phase)
+        if name == "called_number":
+            return self._call.called_number
+        if name == "calling_number":
+            return self._call.calling_number
+        return getattr(self.facts(), name)
+
+    def facts(self) -> SessionFacts:
+        """What accounting tells of the call: made when it is told, as most calls never are or twice
+        in days."""
+        call, number = self._call, self._call.multi_session
+        multi = f"{self._services.boot}-{number:X}" if number else ""
+        return _facts(self._session_id, self._phase, call, multi)
 
 
-def _facts(session_id: str, phase: LinkPhase, call: CallFacts) -> SessionFacts:
+def _nas_port(phase: LinkPhase) -> int:
+    return phase.call.tunnel << 16 | phase.call.session
+
+
+def _facts(
+    session_id: str, phase: LinkPhase, call: CallFacts, multi_session_id: str
+) -> SessionFacts:
     grant, connected = phase.grant, phase.call
     place = f"{connected.tunnel}.{connected.session}"
     return SessionFacts(
         session_id,
         phase.user_name,
-        multi_session_id=call.multi_session_id,
+        multi_session_id=multi_session_id,
         authenticated=grant is not None,
         framed_address=phase.peer_address,
         framed_netmask=grant.framed_netmask if grant is not None else "",
@@ -91,7 +126,7 @@ def _facts(session_id: str, phase: LinkPhase, call: CallFacts) -> SessionFacts:
         state_class=grant.state_class if grant is not None else (),
         called_number=call.called_number,
         calling_number=call.calling_number,
-        nas_port=connected.tunnel << 16 | connected.session,
+        nas_port=_nas_port(phase),
         nas_port_id=f"l2tp {place}",
         connect_info=str(connected.connect_speed) if connected.connect_speed else "",
         tunnel=TunnelFacts(

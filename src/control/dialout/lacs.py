@@ -23,6 +23,10 @@ _USED: Final = 4096
 LACs)."""
 
 
+_SEEN = 4096
+"""Different candidates kept to be shared."""
+
+
 def _nobody(fact: LacStateChanged) -> None:
     pass
 
@@ -39,6 +43,7 @@ class Lacs:
         self._our_host_name = our_host_name
         self._used: dict[str, LacUse] = {}
         self._sharing = LoadSharing()
+        self._seen: dict[TunnelCandidate, TunnelCandidate] = {}
 
     def configure(self, known: Iterable[config.Lac]) -> None:
         """Another list of LACs; their calls, lockouts and drains stay."""
@@ -61,6 +66,7 @@ class Lacs:
     def order(self, candidates: Sequence[TunnelCandidate], now: float) -> list[TunnelCandidate]:
         """In which order to try them. Advances the turn of each level of preference."""
         found: list[TunnelCandidate] = []
+        candidates = [self._shared(candidate) for candidate in candidates]
         by_preference = sorted(candidates, key=lambda candidate: candidate.preference)
         for _, group in groupby(by_preference, key=lambda candidate: candidate.preference):
             equals = list(group)
@@ -69,6 +75,13 @@ class Lacs:
             turn = self._sharing.order(list(zip(names, weights, strict=True)))
             found += [equals[place] for place in turn]
         return sorted(found, key=lambda candidate: self.locked(candidate.server_endpoint, now))
+
+    def _shared(self, candidate: TunnelCandidate) -> TunnelCandidate:
+        """The same, or one that is equal and was there before: each call keeps its own as long as
+        it lasts, and LACs are few."""
+        if len(self._seen) > _SEEN:
+            self._seen.clear()
+        return self._seen.setdefault(candidate, candidate)
 
     def parameters(self, candidate: TunnelCandidate, local: str) -> TunnelParameters | str:
         """The tunnel to a candidate, or why there can be none. `local`: our address unless the

@@ -17,13 +17,13 @@ from control.dialout.early_session import EarlySession, largest_inner_packet
 from control.dialout.events import LinkProgress, RadiusAsked
 from control.dialout.link_owner import LinkOwner, OwnName
 from control.dialout.link_routes import LinkRoutes, family_of
+from control.dialout.link_settings import link_config
 from control.dialout.pools import Lease
 from control.dialout.router_advertisement import RouterAdvertisement, is_solicitation
 from control.dialout.services import Services
 from control.errors import DialoutError, ResourceError
 from control.l2tp.events import CallConnected
 from control.ppp import events as ppp
-from control.ppp.config import LinkConfig
 from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
 from control.unlocked import unlocked
@@ -91,8 +91,9 @@ class LinkPhase:
         self._owner = owner
         self._family = family_of(owner.destination)
         self._call = call
-        self._outcomes: list[PhaseEnd] = []
-        self._requests: dict[tuple[str, int], ppp.AuthenticationRequested] = {}
+        # Tuples: of 65,535 calls nearly all have nothing in these.
+        self._outcomes: tuple[PhaseEnd, ...] = ()
+        self._requests: tuple[tuple[tuple[str, int], ppp.AuthenticationRequested], ...] = ()
         self.grant: SessionGrant | None = None
         """What RADIUS said of the peer; None until it did."""
         self._accm = DEFAULT_ACCM
@@ -103,7 +104,16 @@ class LinkPhase:
         """As agreed by IPCP."""
         self.peer_identifier = ""
         """As agreed by IPV6CP."""
-        self._link = services.new_link(self._link_config(own_name))
+        self._link = services.new_link(
+            link_config(
+                owner.profile,
+                own_name,
+                self._family,
+                services.chassis.name,
+                owner.router.config.local_address,
+                services.chassis.connecting_timer,
+            )
+        )
         early = early or EarlySession(services, owner, call)
         frames = early.connect(call)
         self._spec, self.nh = early.spec, early.nh
@@ -130,7 +140,11 @@ class LinkPhase:
         return self._family in self._routes.open
 
     def next_outcome(self) -> PhaseEnd | None:
-        return self._outcomes.pop(0) if self._outcomes else None
+        if not self._outcomes:
+            return None
+        first, *rest = self._outcomes
+        self._outcomes = tuple(rest)
+        return first
 
     def receive_frame(self, frame: bytes, now: float) -> None:
         if self._advertisement is not None and is_solicitation(frame):
@@ -155,7 +169,7 @@ class LinkPhase:
             try:
                 grant, self._leases = self._services.pools.fill(grant)
             except ResourceError as error:
-                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+                self._outcomes += (PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)),)
                 return
             self.grant = grant
         self._link.authentication_result(
@@ -202,10 +216,10 @@ class LinkPhase:
 
     def close(self, now: float, reason: str, *, carrier: bool) -> None:
         """Ends link, routes and adjacency. `carrier`: the call still carries a farewell."""
-        for group, number in self._requests:
+        for (group, number), _ in self._requests:
             self._services.radius[group].client.cancel(number)
             self._services.requests.remove((group, number))
-        self._requests.clear()
+        self._requests = ()
         if carrier:
             self._link.close(now, reason)
             self._send()
@@ -215,37 +229,6 @@ class LinkPhase:
         self._services.adjacencies.remove(self.nh)
         self._services.pools.give_back(self._leases)
         self._leases = ()
-
-    def _link_config(self, own: OwnName) -> LinkConfig:
-        profile = self._owner.profile
-        answer = own.protocols
-        if answer is None:
-            # 26-38 absent: the methods the profile uses itself. Never a weaker one (threat T18).
-            answer = profile.authentication or ("chap",)
-        return LinkConfig(
-            mru=profile.mru,
-            want_acfc=profile.acfc,
-            want_pfc=profile.pfc,
-            authenticate_peer=profile.authentication,
-            answer_protocols=answer if own.username else (),
-            username=own.username,
-            password=own.password,
-            local_name=self._services.chassis.name,
-            local_address=profile.ip_address or self._owner.router.config.local_address,
-            peer_address=profile.peer_address,
-            accept_peer_address=profile.accept_peer_address,
-            rechallenge_interval=float(profile.rechallenge_interval),
-            identification=profile.identification,
-            ipv4=self._family == 4 or profile.ipv4,
-            ipv6=self._family == 6 or profile.ipv6,
-            required=("ipv6",) if self._family == 6 else ("ipv4",),
-            interface_identifier=profile.interface_identifier,
-            dns=profile.dns,
-            nbns=profile.nbns,
-            echo_interval=profile.echo_interval,
-            echo_failures=profile.echo_failures,
-            negotiation_deadline=float(self._services.chassis.connecting_timer),
-        )
 
     def _pump(self, now: float) -> None:
         """Sends what the link has to say, then does what it reports."""
@@ -288,7 +271,7 @@ class LinkPhase:
             case ppp.PeerIdentified():
                 self._progress(now, "identified", event.text)
             case ppp.LinkClosed():
-                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason))
+                self._outcomes += (PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason),)
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
         mtu = min(event.peer_mru, self._owner.profile.mru, largest_inner_packet(self._call))
@@ -313,7 +296,7 @@ class LinkPhase:
             with self._services.dataplane.transaction() as transaction:
                 transaction.update_session(self.nh, spec)
         except DialoutError as error:
-            self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+            self._outcomes += (PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)),)
         else:
             self._spec = spec
 
@@ -332,13 +315,15 @@ class LinkPhase:
             sources=owner.router.config.sources,
         )
         number = services.radius[group].client.request_session(request, now)
-        self._requests[group, number] = event
+        self._requests += (((group, number), event),)
         services.requests.add((group, number), owner)
         services.timeline.add(RadiusAsked(*owner.fact(now), group, "session"))
 
     def _take(self, request: tuple[str, int]) -> ppp.AuthenticationRequested | None:
         self._services.requests.remove(request)
-        return self._requests.pop(request, None)
+        found = next((event for asked, event in self._requests if asked == request), None)
+        self._requests = tuple(each for each in self._requests if each[0] != request)
+        return found
 
     def _ipv4_opened(self, peer_address: str, now: float) -> None:
         accepted = self._owner.profile.accept_peer_address
@@ -379,12 +364,12 @@ class LinkPhase:
             if not wanted:
                 self._progress(now, f"ipv{family} not routed", str(error))
             elif isinstance(error, RouteDoesNotFit):
-                self._outcomes.append(PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)))
+                self._outcomes += (PhaseEnd(PhaseOutcome.UNFIT, "route", str(error)),)
             else:
-                self._outcomes.append(PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)))
+                self._outcomes += (PhaseEnd(PhaseOutcome.FAILED, "resources", str(error)),)
             return False
         if wanted:
-            self._outcomes.append(PhaseEnd(PhaseOutcome.VERIFIED))
+            self._outcomes += (PhaseEnd(PhaseOutcome.VERIFIED),)
         return True
 
     def _advertise(self, now: float) -> None:

@@ -67,7 +67,8 @@ class Lcp:
     def __init__(self, config: LinkConfig, rng: Randomness, box: Outbox) -> None:
         self.policy = LcpPolicy(config, rng, box)
         self.negotiation = Negotiation("lcp", Protocol.LCP, config, self.policy, box)
-        self.rejected: list[int] = []
+        # Tuples: of 65,535 links nearly all have nothing in these.
+        self.rejected: tuple[int, ...] = ()
         """Protocols the peer has rejected; the owner takes them out."""
         self._config = config
         self._box = box
@@ -75,7 +76,7 @@ class Lcp:
         self._echo_failure: LinkClosed | None = None
         self._echo_at: float | None = None
         self._echo_wanted = config.echo_interval > 0
-        self._unanswered: list[int] = []
+        self._unanswered: tuple[int, ...] = ()
         # Most peers ask for neither, so most links have neither.
         self._echo_replies: TokenBucket | None = None
         self._protocol_rejects: TokenBucket | None = None
@@ -151,7 +152,7 @@ class Lcp:
         self.negotiation.peer_mru = self.policy.peer_mru if opened else DEFAULT_MRU
         if not opened or not self._echo_wanted:
             self._echo_at = None
-            self._unanswered.clear()
+            self._unanswered = ()
         elif self._echo_at is None:
             self._echo_at = now + self._config.echo_interval
 
@@ -162,7 +163,7 @@ class Lcp:
             self._echo_failure = LinkClosed("echo", text)
             return
         identifier = self.negotiation.next_identifier()
-        self._unanswered.append(identifier)
+        self._unanswered += (identifier,)
         self.negotiation.send(LinkCode.ECHO_REQUEST, identifier, self._magic())
         self._echo_at = now + self._config.echo_interval
 
@@ -184,7 +185,7 @@ class Lcp:
         elif packet.code == LinkCode.ECHO_REQUEST:
             self._answer_echo(packet, now)
         elif packet.code == LinkCode.ECHO_REPLY and packet.identifier in self._unanswered:
-            self._unanswered.clear()
+            self._unanswered = ()
 
     def _take_identification(self, packet: Packet) -> None:
         """Any state will do (RFC 1570 2.1)."""
@@ -205,7 +206,7 @@ class Lcp:
         if protocol == Protocol.LCP:
             self.negotiation.reject(now, "the peer rejects LCP itself")
         else:
-            self.rejected.append(protocol)
+            self.rejected += (protocol,)
 
     def _answer_echo(self, packet: Packet, now: float) -> None:
         if self._echo_replies is None:

@@ -59,13 +59,14 @@ class LcpPolicy:
         self._mru = DEFAULT_MRU
         self._want_acfc = False
         self._want_pfc = False
-        self._untried: list[str] = []
+        self._untried: tuple[str, ...] = ()
 
     def reset(self) -> None:
         config = self._config
         self._mru = config.mru
         self._want_acfc, self._want_pfc = config.want_acfc, config.want_pfc
-        self.demanded, *self._untried = config.authenticate_peer or ("",)
+        self.demanded, *untried = config.authenticate_peer or ("",)
+        self._untried = tuple(untried)
         self.magic = self._new_magic()
 
     def request(self) -> tuple[Option, ...]:
@@ -162,7 +163,7 @@ class LcpPolicy:
         except DecodeError:
             offered = ""
         if offered in self._untried:
-            self._untried.remove(offered)
+            self._untried = tuple(method for method in self._untried if method != offered)
             self.demanded = offered
         else:
             self.failure = LinkClosed(

@@ -70,7 +70,7 @@ class Link:
         self._lcp = Lcp(config, rng, self._box)
         self._authentication = MutualAuthentication(config, rng, self._box)
         self._networks = Networks(config, rng, self._box)
-        self._frames: list[bytes] = []
+        self._frames: tuple[bytes, ...] = ()
         self._ending: LinkClosed | None = None
         self._finished = False
         self._up_since: float | None = None
@@ -122,7 +122,7 @@ class Link:
         self._ending = self._ending or LinkClosed("peer", "the carrier is gone")
         self._lcp.down(now)
         self._finish(now)
-        self._frames.clear()
+        self._frames = ()
 
     def receive_frame(self, frame: bytes, now: float) -> None:
         """Take an L2TP payload, with or without FF 03. Never raises; what is no use is counted."""
@@ -198,8 +198,8 @@ class Link:
         return self._box.events.pop(0) if self._box.events else None
 
     def frames_to_send(self) -> list[bytes]:
-        frames, self._frames = self._frames, []
-        return frames
+        frames, self._frames = self._frames, ()
+        return list(frames)
 
     def _dispatch(self, frame: Frame, now: float) -> None:
         """Give a frame to its protocol, if the phase has it (RFC 1661 3.4 to 3.7)."""
@@ -240,7 +240,9 @@ class Link:
             elif network is not None:
                 self._follow_network(network, signal, now)
         elif self._lcp.rejected:
-            self._take_rejected(self._lcp.rejected.pop(0), now)
+            protocol, *rest = self._lcp.rejected
+            self._lcp.rejected = tuple(rest)
+            self._take_rejected(protocol, now)
         elif (failed := self._networks.failed()) is not None:
             self._do_without(*failed, now)
         elif self._ending is None and (failure := self._failure()) is not None:
@@ -369,5 +371,7 @@ class Link:
         packets = self._box.packets
         if packets:
             acfc = self._lcp.policy.send_acfc
-            self._frames += [encode_frame(kind, packet, acfc=acfc) for kind, packet in packets]
+            self._frames += tuple(
+                [encode_frame(kind, packet, acfc=acfc) for kind, packet in packets]
+            )
             packets.clear()
