@@ -75,7 +75,7 @@ def open_ports(
     for item in (*(p for p in config.port if p.side == "home"), *tunnel_ports(config)):
         sender, parts = _open(item, base_ns)
         port = sender
-        if parts:
+        if parts and sender.live:
             port = parts[0]
             sender.close()
         yield OpenPort(item, port, engine.attach(port, tables[item.virtual_router]))
