@@ -343,6 +343,30 @@ def fast_site(data: bytes) -> None:
 
 
 @target
+def control_socket(data: bytes) -> None:
+    """Octets of a client of the control socket, its role by the first of them: each line is a
+    request that it may make, or refused with what a client understands."""
+    from control.operation import dispatch, protocol
+    from control.operation.roles import Role
+
+    role, lines = Role(data[0] % 4 if data else 0), protocol.Lines(longest=400)
+    for at in range(1, len(data), 7):
+        try:
+            whole = lines.feed(data[at : at + 7])
+        except protocol.BadRequest:
+            return
+        assert len(lines) <= 400
+        for line in whole:
+            try:
+                request, command = dispatch.read(line, role)
+            except protocol.BadRequest as error:
+                protocol.refusal(error)
+                continue
+            assert command.role <= role
+            assert set(request.arguments) == {row.name for row in command.arguments}
+
+
+@target
 def network(data: bytes) -> None:
     """Everything at once, in virtual time: triggers, LACs that cheat, a RADIUS path that repeats
     and swaps, sites that spoil frames. The octets decide what happens next."""

@@ -1,5 +1,5 @@
-"""The fuzz targets with their kept seeds, and with those changed a little (threats T1, T2, T15, T17
-and T25). `make fuzz` runs the same targets with coverage guidance."""
+"""The fuzz targets with their kept seeds, and with those changed a little (threats T1, T2, T15,
+T17, T24 and T25). `make fuzz` runs the same targets with coverage guidance."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from control.operation.protocol import Code, encode
 PATIENCE: Final = 30.0
 """Seconds without a word of the router after which it is given up."""
 _ID: Final = 1
+_BUFFER: Final = 1 << 18
 
 EXIT_CODES: Final[Mapping[str, int]] = {
     Code.MALFORMED.value: exit_codes.USAGE,
@@ -45,7 +46,7 @@ def ask(
     with _connected(path) as connection:
         connection.settimeout(patience)
         connection.sendall(encode(_ID, command, dict(arguments)))
-        with connection.makefile("rb") as lines:
+        with connection.makefile("rb", _BUFFER) as lines:
             yield from _parts(path, lines)
 
 

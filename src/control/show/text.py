@@ -9,12 +9,13 @@ from control.console import printable
 
 Format = Callable[[Any], str]
 NOTHING: Final = "-"
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
 def word(value: Any) -> str:
     """Anything, in one line."""
-    if value is None or value == "":
+    if type(value) is str:
+        return (value if value.isprintable() else printable(value)) or NOTHING
+    if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -36,11 +37,12 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f}ms" if seconds else "0s"
     if seconds < 60:
         return f"{seconds:.1f}s"
-    for (size, unit), (less, next_unit) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
-        if seconds >= size:
-            rest = int(seconds % size) // less
-            return f"{int(seconds // size)}{unit}{rest:02}{next_unit}"
-    raise AssertionError(seconds)
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
 
 
 def count(number: int | None) -> str:
