@@ -41,8 +41,8 @@ CHANGES: Final = 1024
 """Changes of the FIB looked at in one turn, 2 ms."""
 PATIENCE: Final = 10.0
 """Seconds for an answer, and before what the kernel refused is tried again."""
-PAUSE: Final = 0.5
-"""Seconds before a dump that was refused is asked for again: another may not have ended."""
+PAUSE: Final = 0.1
+"""Seconds before a dump behind a loss or a refusal: what is still to be read would hinder it."""
 _AGAIN: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EBUSY, errno.EINTR})
 
 
@@ -86,7 +86,7 @@ class Mirror:
         """When patience with an answer ends; None: nothing was asked."""
         self._retry: float | None = None
         self._retry_dump: float | None = None
-        """Before that no dump is asked for: the last one failed."""
+        """Before that no dump is asked for."""
         self._events: deque[MirrorEvent] = deque()
         self.counts: Counter[str] = Counter()
         """added, deleted, refused, blocked, dumps, losses."""
@@ -186,6 +186,7 @@ class Mirror:
             self._most = max(1, len(self._batch.changes) // 2)
         self._batch = self._dump = self._due = None
         self._resync = True
+        self._retry_dump = now + PAUSE
 
     def resync(self) -> None:
         """The kernel may have dropped routes without a word, as it does with an interface."""
