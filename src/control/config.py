@@ -69,6 +69,9 @@ class VirtualRouter:
     """The kernel's routing table that gets the dial-out routes (metric 252) and access routes
     (metric 2) of this one: 254 is `main`, a VRF has its own; 0: the kernel's routing is left alone.
     Routes lead to the `tun:` port of the home side, without one they are unreachable routes."""
+    kernel_import: bool = True
+    """Take the routes that others have put into `kernel_table` too, as those of FRR, BIRD or `ip
+    route`: packets that they lead elsewhere are given to the kernel, and call nobody."""
 
     @property
     def local_addresses(self) -> tuple[str, ...]:

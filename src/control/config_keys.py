@@ -81,6 +81,7 @@ ROOT: Final = Section(
                 "local_address": address(empty=True),
                 "local_address_ipv6": address_ipv6(),
                 "kernel_table": integer(0, 2**32 - 1),
+                "kernel_import": boolean(),
             },
         ),
         "target": Section(

@@ -57,6 +57,7 @@ class _Transaction:
         """What the filters' users are told if the transaction succeeds."""
         self._tunnel_port = tunnel_port
         self._tables = tables
+        self.leaving: Sequence[Leaving] = ()
         self._made: list[tuple[NextHop, Kind]] = []
         self._routes: dict[tuple[int, str], NextHop | None] = {}
         self._gone: list[NextHop] = []
@@ -94,6 +95,15 @@ class _Transaction:
         self._made.append((nh, "dial-out"))
         return nh
 
+    def add_plain(self, port: int, mtu: int, neighbour: int) -> NextHop:
+        """A next hop by a port, toward the neighbour of a slot there; 0: the port finds out."""
+        nh: int = self._inner.add_adjacency("ip", port=port, mtu=mtu, neighbour=neighbour)
+        return nh
+
+    def add_drop(self) -> NextHop:
+        nh: int = self._inner.add_adjacency("drop")
+        return nh
+
     def add_session(self, spec: SessionSpec) -> NextHop:
         nh: int = self._inner.add_session(
             table=self._tables[spec.table],
@@ -111,6 +121,8 @@ class _Transaction:
         self._inner.update_session(nh, **_header(spec))
 
     def delete_adjacency(self, nh: NextHop) -> None:
+        for leaving in self.leaving:
+            leaving(self, nh)
         self._inner.delete_adjacency(nh)
         self._gone.append(nh)
         self._done.append(partial(self._filters.release, nh))
@@ -132,6 +144,8 @@ class _Transaction:
         nh: int = self._inner.resolve(self._tables[table], destination)
         return nh
 
+
+Leaving = Callable[[_Transaction, NextHop], None]
 
 _TCP_HEADERS = 40  # octets of IPv4 and TCP without options (RFC 6691)
 
@@ -177,13 +191,23 @@ class FastpathDataplane:
         self._numbers = {index: number for number, index in tables.items()}
         self._now = now
         self._observers = FibObservers()
+        self._leaving: list[Leaving] = []
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """See FibObservers.observe."""
         return self._observers.observe(observer)
 
+    def before_deletion(self, leaving: Leaving) -> Callable[[], None]:
+        """Calls `leaving` in the transaction that deletes an adjacency, before it does: routes of
+        others to it must go too. What this returns ends that."""
+        self._leaving.append(leaving)
+        return lambda: self._leaving.remove(leaving)
+
+    def is_session(self, nh: NextHop) -> bool:
+        return self._observers.is_session(nh)
+
     def transaction(self) -> _Transaction:
-        return _Transaction(
+        made = _Transaction(
             self._engine.transaction(),
             self._tunnel_port,
             self._tables,
@@ -191,6 +215,8 @@ class FastpathDataplane:
             self._port_of,
             self._observers,
         )
+        made.leaving = self._leaving
+        return made
 
     def resolve(self, table: int, destination: str) -> NextHop:
         if table not in self._tables:

@@ -35,6 +35,10 @@ class FibObservers:
         observer([(table, prefix, kind) for (table, prefix), kind in self._routes.items()])
         return lambda: self._observers.remove(observer)
 
+    def is_session(self, nh: NextHop) -> bool:
+        """Whether a next hop is a session that has been committed."""
+        return self._kinds.get(nh) == "access"
+
     def committed(
         self,
         made: Iterable[tuple[NextHop, Kind]],

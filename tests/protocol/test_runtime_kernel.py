@@ -21,6 +21,7 @@ class FakeMirror:
         self.mirror = mirror
         self.tell = tell
         self.stopped = False
+        self.port = 0
 
     def wake(self):
         self.mirror.next_request(0.0)
@@ -49,7 +50,9 @@ def made(monkeypatch):
 
 
 def with_table(folder):
-    return configuration(folder, ("table = 0", f"table = 0\nkernel_table = {TABLE}"))
+    return configuration(
+        folder, ("table = 0", f"table = 0\nkernel_table = {TABLE}\nkernel_import = false")
+    )
 
 
 def key(prefix, kind):

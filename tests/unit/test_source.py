@@ -128,6 +128,7 @@ EDGES = {
         "control.errors",
         "control.fib_observers",
         "control.kernel",
+        "control.rib",
         "control.unlocked",
     ),
     "control.operation": (

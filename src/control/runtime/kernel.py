@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from control.kernel.mirror import Mirror
 from control.runtime.netlink_socket import NetlinkSocket
@@ -21,23 +22,37 @@ PAUSE = 1.0
 """Seconds before a request that could not be sent is made anew."""
 
 
-class KernelMirror:
-    """`tell` takes a line for the log; `now` tells seconds of the clock of all timers."""
+class Speaker(Protocol):
+    """What a conversation is led by: control.kernel.mirror.Mirror or control.kernel.feed.Feed."""
+
+    @property
+    def settled(self) -> bool: ...
+    @property
+    def behind(self) -> bool: ...
+    def next_request(self, now: float) -> bytes | None: ...
+    def receive(self, data: bytes, now: float) -> None: ...
+    def lost(self, now: float) -> None: ...
+    def get_timer(self) -> float | None: ...
+    def handle_timer(self, now: float) -> None: ...
+
+
+class Conversation:
+    """`now` tells seconds of the clock of all timers; `after` is called behind each turn."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        mirror: Mirror,
+        speaker: Speaker,
         now: Callable[[], float],
-        tell: Callable[[str], None],
+        after: Callable[[], None],
         *,
         buffer: int | None = None,
     ) -> None:
         """Raises ResourceError."""
-        self.mirror = mirror
+        self._speaker = speaker
         self._loop = loop
         self._now = now
-        self._tell = tell
+        self._after = after
         self._socket = NetlinkSocket() if buffer is None else NetlinkSocket(buffer=buffer)
         self._thread = ThreadPoolExecutor(1, "netlink")
         self._sending: asyncio.Future[None] | None = None
@@ -60,21 +75,8 @@ class KernelMirror:
             self._soon = self._loop.call_soon(self._turn)
 
     async def settled(self) -> None:
-        """Returns when the kernel has all that is wanted, and nothing of ours that is not."""
+        """Returns when the kernel has been told and has answered everything."""
         await self._settled.wait()
-
-    async def stop(self, grace: float) -> None:
-        """Takes our routes out of the kernel, for as long as `grace` seconds, and closes."""
-        self.mirror.withdraw()
-        self.wake()
-        try:
-            async with asyncio.timeout(grace):
-                await self.settled()
-        except TimeoutError:
-            left = self.mirror.mirrored
-            self._tell(f"{left} routes are left to the next start: the kernel is too slow")
-        finally:
-            self.close()
 
     def close(self) -> None:
         """Leaves the kernel as it is."""
@@ -93,17 +95,16 @@ class KernelMirror:
         self._soon = None
         if self._closed:
             return
-        mirror = self.mirror
+        speaker = self._speaker
         now = self._now()
-        request = mirror.next_request(now)
-        if mirror.behind:
+        request = speaker.next_request(now)
+        if speaker.behind:
             self.wake()
-        while (event := mirror.next_event()) is not None:
-            self._tell(str(event))
+        self._after()
         if request is not None:
             self._sending = self._loop.run_in_executor(self._thread, self._socket.send, request)
             self._sending.add_done_callback(self._sent)
-        elif mirror.settled:
+        elif speaker.settled:
             self._settled.set()
         self._arm(now)
 
@@ -112,29 +113,64 @@ class KernelMirror:
         if self._closed or done.cancelled():
             return
         if done.exception() is not None:
-            self.mirror.lost(self._now())
+            self._speaker.lost(self._now())
             self._loop.call_later(PAUSE, self.wake)
         else:
             self.wake()
 
     def _readable(self) -> None:
         now = self._now()
-        if not self._socket.receive(lambda data: self.mirror.receive(data, now), DATAGRAMS):
-            self.mirror.lost(now)
+        if not self._socket.receive(lambda data: self._speaker.receive(data, now), DATAGRAMS):
+            self._speaker.lost(now)
         self.wake()
 
     def _arm(self, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self.mirror.get_timer()
+        due = self._speaker.get_timer()
         if due is not None:
             self._timer = self._loop.call_later(max(0.0, due - now), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.mirror.handle_timer(self._now())
+        self._speaker.handle_timer(self._now())
         self.wake()
+
+
+class KernelMirror(Conversation):
+    """With the mirror. `tell` takes a line for the log."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        mirror: Mirror,
+        now: Callable[[], float],
+        tell: Callable[[str], None],
+        *,
+        buffer: int | None = None,
+    ) -> None:
+        """Raises ResourceError."""
+        self.mirror = mirror
+        self._tell = tell
+        super().__init__(loop, mirror, now, self._tell_events, buffer=buffer)
+
+    async def stop(self, grace: float) -> None:
+        """Takes our routes out of the kernel, for as long as `grace` seconds, and closes."""
+        self.mirror.withdraw()
+        self.wake()
+        try:
+            async with asyncio.timeout(grace):
+                await self.settled()
+        except TimeoutError:
+            left = self.mirror.mirrored
+            self._tell(f"{left} routes are left to the next start: the kernel is too slow")
+        finally:
+            self.close()
+
+    def _tell_events(self) -> None:
+        while (event := self.mirror.next_event()) is not None:
+            self._tell(str(event))
 
 
 def interface_index(name: str) -> int:

@@ -1,0 +1,166 @@
+"""The kernel's routes, neighbours and links, learnt while the router runs: notices are read, and
+what they come to is carried into the FIB, a bounded part of it each turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+
+from control.kernel.constants import Group
+from control.kernel.feed import Feed
+from control.kernel.fib_import import FibImport, PortUse
+from control.kernel.importer import Importer
+from control.kernel.links import Link
+from control.kernel.routes import KernelRoute
+from control.kernel.view import KernelView
+from control.runtime.kernel import Conversation
+from control.runtime.netlink_socket import NetlinkSocket
+
+NOTICES = 64
+"""Read in a turn."""
+PREFIXES = 256
+"""Judged in a turn, in one transaction of each virtual router: 4 ms."""
+
+
+class KernelImport:
+    """`on_route` hears of notices of routes, whosever they are, and whether it came; `on_link` what
+    a link was and is, and whether it was down between that; `ignore`: the netlink port whose doings
+    nobody needs."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: int,
+        ignore: int,
+        now: Callable[[], float],
+        on_route: Callable[[bool, KernelRoute], None],
+        on_link: Callable[[Link | None, Link | None, bool], None],
+    ) -> None:
+        """Raises ResourceError."""
+        self._loop = loop
+        self._now = now
+        self._on_route = on_route
+        self._on_link = on_link
+        self.view = KernelView(protocol)
+        self.feed = Feed(self.view)
+        self._parts: list[tuple[int, Importer, FibImport, dict[int, PortUse]]] = []
+        self._sessions_changed = False
+        self._soon: asyncio.Handle | None = None
+        self._reading = False
+        self._monitor = NetlinkSocket(Group)
+        self._monitor.ignore_sender(ignore)
+        self._talk = Conversation(loop, self.feed, now, self.wake)
+
+    def add(
+        self, table: int, importer: Importer, fib: FibImport, ports: dict[int, PortUse]
+    ) -> None:
+        """A virtual router that imports a table of the kernel."""
+        self._parts.append((table, importer, fib, ports))
+        self.feed.resync()
+        self._talk.wake()
+
+    def session_changed(self) -> None:
+        """Next hops that are behind sessions may be behind others."""
+        self._sessions_changed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to carry on."""
+        self._read(not self.feed.dumping)
+        if self._soon is None:
+            self._soon = self._loop.call_soon(self._turn)
+
+    def resync(self) -> None:
+        """The kernel may have dropped routes without a word."""
+        self.feed.resync()
+        self._talk.wake()
+
+    def judge_again(self, table: int, importer: Importer) -> None:
+        """All of a table's routes may lead elsewhere."""
+        for address, length in importer.prefixes():
+            self.view.changed_routes[table, address, length] = None
+        self.wake()
+
+    @property
+    def settled(self) -> bool:
+        """All that the kernel has told is in the FIB."""
+        view = self.view
+        left = view.changed_routes or view.changed_links or view.changed_neighbours
+        return self.feed.settled and not left
+
+    def ask(self, interface: int, address: bytes) -> bytes | None:
+        """The MAC of a neighbour. Where it is not known the kernel is asked to find it."""
+        neighbour = self.view.neighbours.get((interface, address))
+        if neighbour is not None and neighbour.mac is not None and not neighbour.stale:
+            return neighbour.mac
+        self.feed.ask(interface, address)
+        self._talk.wake()
+        return None if neighbour is None else neighbour.mac
+
+    def close(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+        self._read(False)
+        self._monitor.close()
+        self._talk.close()
+
+    def _read(self, on: bool) -> None:
+        """The notices; while a dump is under way they wait in the kernel."""
+        if on and not self._reading:
+            self._loop.add_reader(self._monitor.fileno(), self._readable)
+        elif self._reading and not on:
+            self._loop.remove_reader(self._monitor.fileno())
+        self._reading = on
+
+    def _readable(self) -> None:
+        now = self._now()
+        if not self._monitor.receive(lambda data: self.feed.notice(data, now), NOTICES):
+            self.feed.lost(now)
+        if not self.feed.settled:
+            self._talk.wake()
+        self.wake()
+
+    def _turn(self) -> None:
+        self._soon = None
+        view = self.view
+        while self.feed.told:
+            self._on_route(*self.feed.told.popleft())
+        while view.changed_links:
+            index, before = view.changed_links.popitem()
+            fell = index in view.fallen
+            view.fallen.discard(index)
+            self._on_link(before, view.links.get(index), fell)
+        self._learn_neighbours()
+        prefixes = list(islice(view.changed_routes, PREFIXES))
+        for prefix in prefixes:
+            del view.changed_routes[prefix]
+        for table, importer, fib, _ in self._parts:
+            mine = [(address, length) for number, address, length in prefixes if number == table]
+            if mine:
+                fib.apply((prefix, importer.way(prefix)) for prefix in mine)
+            if self._sessions_changed:
+                fib.sessions_changed()
+        self._sessions_changed = False
+        if view.changed_routes:
+            self.wake()
+
+    def _learn_neighbours(self) -> None:
+        view = self.view
+        for key in list(islice(view.changed_neighbours, PREFIXES)):
+            del view.changed_neighbours[key]
+            interface, address = key
+            neighbour = view.neighbours.get(key)
+            mac = None if neighbour is None else neighbour.mac
+            for table, _, _, ports in self._parts:
+                port = ports.get(interface)
+                if port is None or port.slots is None:
+                    continue
+                port.slots.learn(address, mac)
+                if neighbour is not None and neighbour.stale and address in port.slots:
+                    # The kernel does not see our packets: it has to be asked to look again.
+                    self.feed.ask(interface, address)
+                    self._talk.wake()
+                view.changed_routes[table, address, 8 * len(address)] = None
+        if view.changed_neighbours:
+            self.wake()

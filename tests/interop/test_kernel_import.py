@@ -1,0 +1,119 @@
+"""A running router beside what others do to the kernel: routes, interfaces, and its own crash."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from namespace import Namespace
+
+sys.path.append(str(Path(__file__).parents[1] / "protocol"))
+from live import PATIENCE, Live, configuration
+
+from control.dialout.events import KernelTold
+
+TABLE = 100
+TARGET = "198.51.100.0/24"
+
+
+@pytest.fixture
+def space():
+    made = Namespace("kernel")
+    made.run("ip", "link", "add", "left", "type", "veth", "peer", "right")
+    for name in ("left", "right"):
+        made.run("ip", "link", "set", name, "up")
+    made.run("ip", "address", "add", "192.0.2.1/24", "dev", "left")
+    yield made
+    made.close()
+
+
+def with_tun(folder):
+    return configuration(
+        folder,
+        ("table = 0", f"table = 0\nkernel_table = {TABLE}"),
+        ('url = "mem:"\nside = "home"', 'url = "tun:dial0"\nside = "home"'),
+    )
+
+
+def routes(space):
+    return {
+        (row["dst"], row.get("dev"), row["metric"])
+        for row in space.ip("route", "show", "table", str(TABLE), "protocol", "171") or []
+    }
+
+
+def run(space, folder, main):
+    async def around():
+        live = Live(with_tun(folder))
+        await live.process.start()
+        try:
+            await live.process.kernel.settled()
+            await main(live.process, live)
+        finally:
+            await live.process.stop(5)
+
+    space.call(lambda: asyncio.run(around()))
+
+
+async def until(holds):
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def test_routes_of_others_call_nobody_while_they_are_there(space, tmp_path):
+    async def main(process, live):
+        assert routes(space) == {(TARGET, "dial0", 252)}
+        glean = process.dataplane.resolve(0, "198.51.100.200")
+        command = "198.51.100.128/25", "via", "192.0.2.9", "dev", "left", "table", "100"
+        space.run("ip", "route", "add", *command)
+        await until(lambda: process.dataplane.resolve(0, "198.51.100.200") != glean)
+        assert process.dataplane.resolve(0, "198.51.100.7") == glean
+        assert process.kernel.imported == 1
+        space.run("ip", "route", "delete", *command)
+        await until(lambda: process.dataplane.resolve(0, "198.51.100.200") == glean)
+        # Those that were there before, or vanish with their interface without a word.
+        space.run("ip", "route", "add", *command)
+        await until(lambda: process.kernel.imported == 1)
+        space.run("ip", "link", "set", "left", "down")
+        await until(lambda: process.kernel.imported == 0)
+
+    run(space, tmp_path, main)
+    assert routes(space) == set()
+
+
+def test_our_interface_may_go_down_and_come_back(space, tmp_path):
+    async def main(process, live):
+        space.run("ip", "link", "set", "dial0", "down")
+        await until(lambda: live.count(KernelTold) > 0)
+        assert not routes(space)
+        space.run("ip", "link", "set", "dial0", "mtu", "1400")
+        space.run("ip", "link", "set", "dial0", "up")
+        await until(lambda: routes(space) == {(TARGET, "dial0", 252)})
+        texts = [e.text for e in live.events if isinstance(e, KernelTold)]
+        assert texts[-2:] == ["dial0: the interface is up", "dial0: MTU 1500 -> 1400"]
+
+    run(space, tmp_path, main)
+
+
+def test_our_routes_that_somebody_flushes_come_back(space, tmp_path):
+    async def main(process, live):
+        space.run("ip", "route", "flush", "table", str(TABLE))
+        await until(lambda: routes(space) == {(TARGET, "dial0", 252)})
+
+    run(space, tmp_path, main)
+
+
+def test_a_route_to_a_lac_is_never_ours(space, tmp_path):
+    async def main(process, live):
+        process.kernel.lac("198.51.100.77")
+        await until(lambda: len(routes(space)) == 8)
+        assert "dev dial0" not in space.run("sh", "-c", "ip route get 198.51.100.77 2>&1; true")
+        space.run("ip", "rule", "add", "lookup", str(TABLE), "priority", "10")
+        assert "dev dial0" in space.run("ip", "route", "get", "198.51.100.76")
+        got = space.run("sh", "-c", "ip route get 198.51.100.77 2>&1; true")
+        assert "dev dial0" not in got
+
+    run(space, tmp_path, main)
