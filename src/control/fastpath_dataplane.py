@@ -37,6 +37,7 @@ class _Transaction:
         "_routes",
         "_tables",
         "_tunnel_port",
+        "leaving",
     )
 
     def __init__(
