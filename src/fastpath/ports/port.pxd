@@ -24,7 +24,8 @@ cdef struct port_io:
     uint64_t (*next_ns)(void* state) noexcept nogil
     # Sends n IP packets (data, len; data starts at the IP header). They may be changed, and so may
     # the HEADROOM octets in front of one. Must send or copy before it returns. Returns how many it
-    # took; the rest is counted as refused.
+    # took; the rest is counted as refused. If it refuses others than the last, it puts those that
+    # it took first.
     int (*tx_burst)(void* state, packet_t** packets, int n) noexcept nogil
     # Becomes readable when rx_burst would find something; -1: nothing tells, or there is nothing to
     # wait for.
@@ -33,6 +34,7 @@ cdef struct port_io:
 cdef class Port:
     cdef port_io io
     cdef readonly str name
+    cdef int _send_burst(self, tuple data, uint64_t ts, uint16_t neighbour) except -1
 
 # Where the engine records what passed: each packet once, in the form in which it left, or as
 # received if it went no

@@ -1,9 +1,10 @@
 """Base class of all ports (the contract is in port.pxd)."""
 
 from fastpath.packet cimport packet_t
-from fastpath.types cimport BURST_MAX
+from fastpath.types cimport BURST_MAX, HEADROOM
 from libc.stdint cimport uint8_t, uint16_t, uint64_t, UINT64_MAX
-from libc.string cimport memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from fastpath.ports.linktype import LINKS
 
@@ -97,14 +98,40 @@ cdef class Port:
              uint16_t neighbour=0) -> bool:
         """Sends one IP packet, on Ethernet toward the neighbour of a slot. False: the port did not
         take it."""
-        cdef packet_t packet
-        cdef packet_t* burst = &packet
-        memset(&packet, 0, sizeof(packet))
-        packet.len = packet.frame_len = packet.wire_len = data.shape[0]
-        packet.data = packet.frame = <uint8_t*>&data[0] if data.shape[0] else NULL
-        packet.ts = ts
-        packet.neighbour = neighbour
-        return self.io.tx_burst(self.io.state, &burst, 1) == 1
+        return self.send_many((bytes(data),), ts, neighbour=neighbour) == 1
+
+    def send_many(self, packets, uint64_t ts=0, *, uint16_t neighbour=0) -> int:
+        """Sends IP packets, each `bytes`, in bursts of up to 256. Returns how many the port
+        took."""
+        packets = tuple(packets)
+        return sum(self._send_burst(packets[at:at + BURST_MAX], ts, neighbour)
+                   for at in range(0, len(packets), BURST_MAX))
+
+    cdef int _send_burst(self, tuple data, uint64_t ts, uint16_t neighbour) except -1:
+        cdef packet_t packets[BURST_MAX]
+        cdef packet_t* burst[BURST_MAX]
+        cdef size_t size = sum(len(octets) for octets in data) + len(data) * HEADROOM
+        cdef uint8_t* copy = <uint8_t*>malloc(max(size, <size_t>1))
+        cdef uint8_t* at = copy
+        cdef int n = <int>len(data)
+        cdef int i
+        if copy == NULL:
+            raise MemoryError
+        try:
+            memset(packets, 0, n * sizeof(packet_t))
+            for i in range(n):
+                at += HEADROOM
+                packets[i].len = packets[i].frame_len = packets[i].wire_len = len(data[i])
+                packets[i].data = packets[i].frame = at
+                packets[i].headroom = HEADROOM
+                packets[i].ts = ts
+                packets[i].neighbour = neighbour
+                burst[i] = &packets[i]
+                memcpy(at, <const char*>data[i], packets[i].len)
+                at += packets[i].len
+            return self.io.tx_burst(self.io.state, burst, n)
+        finally:
+            free(copy)
 
     def drain(self, until_ns=None) -> int:
         """Takes all packets whose time is at most `until_ns`, and drops them. Returns how many."""
