@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 from control.console import say
 from control.exit_codes import USAGE
+from control.replay_arguments import add_sending, file_of, refuse_mixture
 from control.show.arguments import add_operation
 from control.version import __version__
 
@@ -65,6 +66,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments. Raises SystemExit after --help, --version and what cannot be meant."""
     top = parser()
     arguments = top.parse_args(argv)
+    if arguments.command == "replay":
+        refuse_mixture(top, arguments)
     if arguments.command in ("replay", "bench", "sim"):
         _refuse_overwriting(top, arguments)
     return arguments
@@ -143,6 +146,7 @@ def _add_replay(commands: Any) -> None:
     replay.add_argument("--limit", type=_number, metavar="N", help="stop after N packets")
     replay.add_argument("--seed", type=_number, metavar="N", help="instead of the one in [sim]")
     replay.add_argument("--json", action="store_true", help="print the report on standard output")
+    add_sending(replay)
     _add_verbosity(replay)
 
 
@@ -331,6 +335,7 @@ def _refuse_overwriting(top: argparse.ArgumentParser, arguments: argparse.Namesp
         inputs.append(("the configuration", arguments.config))
         outputs = [("--write", arguments.write), ("--report", arguments.report)]
         outputs.append(("--html", arguments.html))
+        outputs.append(("--to", file_of(arguments.to)))
     taken = [(what, path) for what, path in inputs if path is not None]
     for option, path in outputs:
         if path is None:

@@ -23,6 +23,7 @@ from control.exit_codes import CONFIGURATION, FAILED, INTERRUPTED, OK, PEER
 if TYPE_CHECKING:
     from control.dialout.events import Event
     from control.replay import Replay
+    from control.replay_to import Sending
 
 DEMO = Path(__file__).parent / "sim" / "demo.toml"
 
@@ -31,6 +32,8 @@ Report = dict[str, Any]
 
 def replay(arguments: argparse.Namespace) -> int:
     """`dialout replay`."""
+    if arguments.to is not None:
+        return _send(arguments)
     config = Config() if arguments.config is None else read_config(arguments.config)
     report = _run(
         config,
@@ -43,6 +46,26 @@ def replay(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     return _exit_code(report)
+
+
+def _send(arguments: argparse.Namespace) -> int:
+    """`dialout replay --to`."""
+    from control import replay_to
+    from control.replay_arguments import sending_of
+
+    sending = replay_to.Sending(arguments.captures, **sending_of(arguments))
+    with _stopped_by_ctrl_c(sending):
+        sent = sending.run()
+    for problem in sent.errors:
+        say(f"dialout: {problem}")
+    if arguments.json:
+        print(json.dumps(sent.as_json(), indent=1))
+    elif not arguments.quiet:
+        print("\n".join(replay_to.summary(sent)))
+    if sent.interrupted:
+        say("dialout: interrupted")
+        return INTERRUPTED
+    return FAILED if sent.errors else OK
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -284,7 +307,7 @@ def _opened(path: str | None) -> Iterator[TextIO | None]:
 
 
 @contextmanager
-def _stopped_by_ctrl_c(run: Replay) -> Iterator[None]:
+def _stopped_by_ctrl_c(run: Replay | Sending) -> Iterator[None]:
     """The first Ctrl-C ends the run between two steps, so that all that is written is whole; a
     second one is not waited for."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -186,6 +186,7 @@ EDGES = {
         "control.version",
     ),
     "control.replay": ("control", "fastpath"),
+    "control.replay_to": ("control", "fastpath"),
     "control.runtime": ("control", "fastpath"),
 }
 
