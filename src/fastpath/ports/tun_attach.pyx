@@ -94,7 +94,7 @@ cdef class Shape:
     def __cinit__(self, device not None):
         cdef bytes name = device.name.encode()
         memset(&self.c, 0, sizeof(self.c))
-        memcpy(self.c.name, <const char*>name, min(len(name), sizeof(self.c.name) - 1))
+        memcpy(self.c.name, <const char*>name, min(<size_t>len(name), sizeof(self.c.name) - 1))
         self.c.offloads = device.bits
         self.c.mtu = device.mtu
 
