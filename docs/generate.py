@@ -59,7 +59,7 @@ TABLES: dict[str, Table] = {
 }
 """Every state machine of the control plane, by the end of its block's name."""
 
-CONFIG_FILES = ("config.py", "config_operation.py", "config_sim.py")
+CONFIG_FILES = ("config.py", "config_operation.py", "config_router.py", "config_sim.py")
 """Where the configuration's tree is."""
 
 PACKAGES = {

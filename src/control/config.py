@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from control.config_operation import Control
+from control.config_router import Port, Workers
 from control.config_sim import Sim, SimCpe, SimLac, SimPhase, SimRadius, SimUser
 
 
@@ -297,25 +298,6 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
-    """Where packets come from and go to."""
-
-    name: str
-    """What error messages call it."""
-    url: str
-    """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, on the home side
-    `tun:NAME`, on the tunnel side `udp:ADDRESS[:PORT]`, and `packet:INTERFACE` on either."""
-    side: str
-    """`home` or `tunnel`; a replay takes one port of the home side."""
-    virtual_router: str
-    """Whose table its packets are looked up in."""
-    networks: tuple[str, ...] = ()
-    """Prefixes that are behind a home port: packets to them are delivered there."""
-    mtu: int = 1500
-    """Largest IP packet that it sends, octets; an interface of its own gets this MTU."""
-
-
-@dataclass(frozen=True, slots=True)
 class Budget:
     """Safety against runaway cost, on by default (specification 1.5)."""
 
@@ -371,6 +353,7 @@ class Config:
     budget: Budget = field(default_factory=Budget)
     metrics: Metrics = field(default_factory=Metrics)
     control: Control = field(default_factory=Control)
+    workers: Workers = field(default_factory=Workers)
     sim: Sim = field(default_factory=Sim)
 
 
@@ -396,4 +379,5 @@ __all__ = [
     "SimUser",
     "Target",
     "VirtualRouter",
+    "Workers",
 ]

@@ -31,6 +31,7 @@ from control.config_values import (
     number,
     number_prefixes,
     one_of,
+    processors,
     route_distinguisher,
     some_of,
     tcp_listen,
@@ -237,6 +238,15 @@ ROOT: Final = Section(
                 "read": people(),
                 "operate": people(),
                 "admin": people(),
+            },
+        ),
+        "workers": Section(
+            config.Workers,
+            array=False,
+            keys={
+                "count": integer(1, 32),
+                "cpus": processors(),
+                "polling": one_of("adaptive", "busy"),
             },
         ),
         "sim": SIM,

@@ -171,6 +171,17 @@ def number_prefixes() -> Check:
     return Check("a list of number prefixes made of 0-9 * # + , A-D", parse)
 
 
+def processors() -> Check:
+    def parse(value: object) -> tuple[int, ...]:
+        if not isinstance(value, list) or len(set(map(repr, value))) != len(value):
+            raise Refused
+        if not all(type(item) is int and 0 <= item <= 1023 for item in value):
+            raise Refused
+        return tuple(value)
+
+    return Check("a list of different whole numbers from 0 to 1023", parse)
+
+
 def called_number() -> Check:
     def parse(value: object) -> str:
         if not isinstance(value, str) or not _DIALABLE.fullmatch(value):

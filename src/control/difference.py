@@ -64,6 +64,7 @@ CHANGING: Final[Mapping[str, Effect]] = {
     "budget": Effect.AT_ONCE,
     "metrics": Effect.AT_ONCE,
     "control": Effect.AT_ONCE,
+    "workers": Effect.RESTART,
     "sim": Effect.NOTHING,
 }
 """By section. A target's domain and profile can be set only when it is created (specification
@@ -89,6 +90,7 @@ _NAMES: Final[Mapping[str, Callable[[Any], str]]] = {
     "target": lambda entry: f"{entry.virtual_router} {entry.prefix}",
     "lac": lambda entry: str(entry.address),
 }
+_PORT_KEYS: Final = ("url", "networks", "mtu")
 LONGEST: Final = 120
 """Characters of a value that are shown."""
 
@@ -173,12 +175,19 @@ def _entries(section: str, before: Any, after: Any) -> Iterator[Change]:
     comes = {name_of(entry): entry for entry in after}
     for name, entry in was.items():
         if name not in comes:
-            yield Change(Kind.REMOVED, section, name, REMOVING[section], old=entry)
+            effect = _of_side(section, entry, REMOVING[section])
+            yield Change(Kind.REMOVED, section, name, effect, old=entry)
         else:
             yield from _changed(section, name, entry, comes[name])
     for name, entry in comes.items():
         if name not in was:
-            yield Change(Kind.ADDED, section, name, ADDING[section], new=entry)
+            effect = _of_side(section, entry, ADDING[section])
+            yield Change(Kind.ADDED, section, name, effect, new=entry)
+
+
+def _of_side(section: str, entry: Any, effect: Effect) -> Effect:
+    """Ports of the home side come and go; at those of the other side tunnels end."""
+    return Effect.AT_ONCE if section == "port" and entry.side == "home" else effect
 
 
 def _changed(section: str, name: str, old: Any, new: Any) -> Iterator[Change]:
@@ -190,6 +199,8 @@ def _changed(section: str, name: str, old: Any, new: Any) -> Iterator[Change]:
             continue
         keys.append(_key_change(field, was, comes))
         of_key = KEYS.get((section, field.name), CHANGING[section])
+        if field.name in _PORT_KEYS:
+            of_key = _of_side(section, old, of_key)
         effect = max(effect, of_key, key=_ORDER.index)
     if keys:
         yield Change(Kind.CHANGED, section, name, effect, tuple(keys), old, new)

@@ -11,7 +11,7 @@ import pytest
 from live import SITE, Live, configuration, datagram, running
 from live_command import write_capture
 
-from control.config import Config
+from control.config import Config, Workers
 from control.dialout.events import CallPlaced, SessionStateChanged, TriggersFlushed
 from control.errors import ConfigurationError
 from control.sim.host import parse_udp
@@ -62,7 +62,7 @@ def test_lac_that_goes_down_ends_its_calls_and_is_called_again_once_it_is_back(
             live.process.receive("home", datagram())
             await live.until(lambda: live.count(CallPlaced) > placed)
             # Nobody listened to the first SCCRQ; the next ones go on until somebody does.
-            await live.until(lambda: live.process.ports[1].port.counts()["refused"] > 0)
+            await live.until(lambda: live.process.ports[1].counts()["refused"] > 0)
             flushed = live.count(TriggersFlushed)
             peers.lacs[0] = LacServer(config.sim.lac[0], peers.sites, peers.time)
             await live.until(lambda: live.count(TriggersFlushed) > flushed)
@@ -120,7 +120,7 @@ def test_reload_that_needs_a_restart_is_refused_and_changes_nothing(tmp_path: Pa
     async def story() -> None:
         config = configuration(tmp_path)
         async with running(config) as (live, _):
-            other = dataclasses.replace(config, port=())
+            other = dataclasses.replace(config, workers=Workers(count=2))
             with pytest.raises(ConfigurationError, match="needs a restart"):
                 await live.process.reload(other)
             await live.dial()
@@ -234,13 +234,13 @@ def test_nothing_stays_open_behind_a_start_that_fails(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_what_was_read_from_the_socket_in_one_go_is_handled_without_another_datagram(
+def test_what_a_worker_has_for_control_is_taken_however_little_fits_a_portion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However few packets a portion has: here it has one."""
+    """Here it is one message, and the bell rings once for all."""
 
     async def story() -> None:
-        monkeypatch.setattr("control.runtime.process.PACKETS", 1)
+        monkeypatch.setattr("control.runtime.process.PUNTS", 1)
         config = configuration(tmp_path)
         async with running(config) as (live, peers):
             port = live.process.ports[1]

@@ -52,8 +52,14 @@ EDGES = {
     "control.fsm": ("control.errors",),
     "control.deadlines": (),
     "control.unlocked": (),
-    "control.config": ("control.config_operation", "control.config_sim", "control.errors"),
+    "control.config": (
+        "control.config_operation",
+        "control.config_router",
+        "control.config_sim",
+        "control.errors",
+    ),
     "control.config_operation": (),
+    "control.config_router": (),
     "control.config_sim": (),
     "control.l2tp": (
         "control.deadlines",

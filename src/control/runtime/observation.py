@@ -122,4 +122,4 @@ class Observation:
 
 
 def _port(port: OpenPort) -> PortFacts:
-    return PortFacts(port.config.name, port.config.side, port.index, port.port.counts())
+    return PortFacts(port.config.name, port.config.side, port.index, port.counts())

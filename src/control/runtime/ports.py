@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from control.config import Config, Port
 from control.errors import ConfigurationError, ResourceError
-from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.packet import PacketPort
 from fastpath.ports.pcap import PcapError, PcapPort
@@ -32,13 +31,22 @@ class OpenPort:
 
     config: Port
     port: FastpathPort
-    index: int
+    """Control's part: what worker 0 has."""
+    parts: tuple[FastpathPort, ...]
+    """One for each worker thread."""
+    index: int = -1
+    """The engine's; -1: it is not attached yet."""
 
-    @property
-    def descriptor(self) -> int | None:
-        """What to wait for; None: nothing tells when packets come, or their time stamps do."""
-        descriptor: int = self.port.fileno()
-        return None if descriptor < 0 else descriptor
+    def counts(self) -> dict[str, int]:
+        """What the backend counts, all parts together."""
+        total: Counter[str] = Counter()
+        for part in (self.port, *self.parts):
+            total.update(part.counts())
+        return dict(total)
+
+    def close(self) -> None:
+        for part in (*self.parts, self.port):
+            part.close()
 
 
 def tunnel_ports(config: Config) -> tuple[Port, ...]:
@@ -65,31 +73,20 @@ def local_addresses(config: Config, router: str = "") -> list[str]:
     return list(found)
 
 
-def open_ports(
-    config: Config, engine: Engine, tables: dict[str, int], base_ns: int
-) -> Iterator[OpenPort]:
-    """Opens home and tunnel ports and attaches them; `tables`: the engine's by virtual router.
-
-    Raises ConfigurationError for one that cannot be, ResourceError for one that is not to be had.
-    """
-    for item in (*(p for p in config.port if p.side == "home"), *tunnel_ports(config)):
-        sender, parts = _open(item, base_ns)
-        port = sender
-        if parts and sender.live:
-            port = parts[0]
-            sender.close()
-        yield OpenPort(item, port, engine.attach(port, tables[item.virtual_router]))
-
-
-def _open(item: Port, base_ns: int, queues: int = 1) -> tuple[FastpathPort, list[FastpathPort]]:
+def open_port(item: Port, base_ns: int, queues: int) -> OpenPort:
+    """Raises ConfigurationError for one that cannot be, ResourceError for one that is not to be
+    had."""
     scheme, _, rest = item.url.partition(":")
     try:
-        made: tuple[FastpathPort, list[FastpathPort]] = SCHEMES[scheme].open(
-            rest, name=item.name, base_ns=base_ns, queues=queues
-        )
-        made[0].set_mtu(item.mtu)
+        sender, parts = SCHEMES[scheme].open(rest, name=item.name, base_ns=base_ns, queues=queues)
+        port = OpenPort(item, sender, tuple(parts))
+        try:
+            sender.set_mtu(item.mtu)
+        except BaseException:
+            port.close()
+            raise
     except OSError as error:
         raise ResourceError(f"port {item.name}: {item.url}: {error.strerror or error}") from error
     except (PcapError, ValueError) as error:
         raise ConfigurationError(f"port {item.name}: {error}") from error
-    return made
+    return port

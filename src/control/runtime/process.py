@@ -1,8 +1,10 @@
 """A running LNS: an asyncio shell around Lns and Engine. It moves octets and time; it decides
 nothing.
 
-One thread does all of it. Each descriptor wakes it for a bounded number of packets, and signalling
-has its turn behind each such portion, so that no load of data starves it.
+Packets of live ports are received by the threads of workers.py, which never wait for this one.
+Control is one thread: it is woken by what workers have for it and by its own sockets, takes a
+bounded number of packets and triggers at one go, and sends by parts of the ports that are its own.
+It polls `mem:` and `pcap:` ports itself.
 """
 
 from __future__ import annotations
@@ -10,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from control.config import Config
 from control.dialout.budget import BudgetStore
 from control.dialout.events import Event
 from control.difference import Difference
-from control.errors import ConfigurationError
 from control.fastpath_dataplane import NANOSECONDS, FastpathDataplane, build_tables
 from control.fastpath_filters import Filters
 from control.l2tp.events import Datagram
@@ -24,9 +25,15 @@ from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.radius_settings import authorization_addresses
 from control.runtime.authorization_sockets import AuthorizationSockets
+from control.runtime.data_plane_health import Health, health_of
+from control.runtime.early_frames import PATIENCE as EARLY_PATIENCE
+from control.runtime.early_frames import RATE as EARLY_RATE
+from control.runtime.early_frames import EarlyFrames
 from control.runtime.kernel_routing import KernelRouting
-from control.runtime.ports import OpenPort, local_addresses, open_ports
+from control.runtime.port_set import PortSet
+from control.runtime.ports import OpenPort
 from control.runtime.radius_sockets import RadiusSockets
+from control.runtime.workers import Workers
 from control.sim.address import host_of
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
@@ -66,8 +73,6 @@ class Process:
         self._wall = wall
         self._store = store
         self._on_event = on_event
-        self.ports: list[OpenPort] = []
-        """In the order of the configuration, the home side's first."""
         self._origin = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -88,15 +93,12 @@ class Process:
             self._close()
             raise
         self._running = True
-        for port in self.ports:
-            if port.descriptor is not None:
-                self.loop.add_reader(port.descriptor, self._readable, port)
+        self.loop.add_reader(self.workers.fileno(), self._on_bell)
         self.lns.start(self.now)
         self.kernel.start()
         self._settle()
-        for port in self.ports:
-            if isinstance(port.port, PcapPort):
-                self._play(port)
+        self.workers.start()
+        self._play_all(self.ports)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Closes every call and tunnel, and everything else. Waits for what peers have to say to
@@ -164,14 +166,33 @@ class Process:
         self._settle()
 
     async def reload(self, config: Config, *, dry_run: bool = False) -> Difference:
-        """See Lns.reload."""
-        found = self.lns.reload(config, self.now, dry_run=dry_run)
-        if not dry_run:
-            self.kernel.configure(config)
+        """See Lns.reload. Ports of the home side come, go and change too: ResourceError for one
+        that is not to be had, and nothing has changed."""
+        if dry_run:
+            return self.lns.reload(config, self.now, dry_run=True)
+        opened = self.port_set.prepare(self.lns.reload(config, self.now, dry_run=True))
+        try:
+            found = self.lns.reload(config, self.now)
+        except BaseException:
+            for port in opened:
+                port.close()
+            raise
+        self._play_all(self.port_set.change(found, opened, config))
+        self.kernel.configure(config)
         self._settle()
         return found
 
     # Packets ---------------------------------------------------------------------------------
+
+    @property
+    def ports(self) -> list[OpenPort]:
+        """In the order of the configuration, the home side's first; what a reload added behind."""
+        return self.port_set.ports if hasattr(self, "port_set") else []
+
+    @property
+    def health(self) -> Health:
+        """What of the data plane is not as it should be, now."""
+        return health_of(self.engine, self.workers, self.ports)
 
     def port(self, name: str) -> OpenPort:
         """Raises KeyError."""
@@ -190,11 +211,10 @@ class Process:
         self._readable(port)
 
     def _readable(self, port: OpenPort) -> None:
-        # A socket gives its packets the time at which it is read.
-        until = self.now_ns if port.descriptor is None else None
+        until = self.now_ns
         left = PACKETS
         more = False
-        while left > 0:
+        while left > 0 and port in self.ports:
             handled = self.engine.poll(port.index, until_ns=until)
             if handled <= 0:
                 break
@@ -203,20 +223,31 @@ class Process:
             more = self._take()
         self._send(more)
         if self._running and not isinstance(port.port, PcapPort) and len(port.port):
-            # They were read from the socket already: it will not wake us for them.
+            # Nothing else will wake us for them.
             self.loop.call_soon(self._readable, port)
+
+    def _play_all(self, ports: Iterable[OpenPort]) -> None:
+        for port in ports:
+            if isinstance(port.port, PcapPort):
+                self._play(port)
 
     def _play(self, port: OpenPort) -> None:
         """Packets of a capture come when their time stamps say, counted from the start."""
         if not self._running:
             return
         self._readable(port)
+        if port not in self.ports:
+            return
         due = port.port.next_ns
         if due is not None:
             delay = max(0.0, due / NANOSECONDS - self.now)
             self.loop.call_later(delay, self._play, port)
 
     # The turn of signalling ------------------------------------------------------------------
+
+    def _on_bell(self) -> None:
+        self.workers.answer()
+        self._settle()
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -241,8 +272,14 @@ class Process:
         for punt in punts:
             if punt.verdict == "PUNT_L2TP":
                 self.lns.receive_l2tp(punt.data, punt.destination, punt.source, now)
-            elif punt.verdict == "PUNT_PPP":
+            elif punt.verdict == "PUNT_PPP" and punt.nh:
                 self.lns.receive_ppp(punt.nh, punt.data, now)
+            elif punt.verdict == "PUNT_PPP":
+                self._early.add(punt.data, now)
+                self.loop.call_later(EARLY_PATIENCE, self._settle)
+        if len(self._early):
+            for nh, frame in self._early.take(now):
+                self.lns.receive_ppp(nh, frame, now)
         return len(triggers) == TRIGGERS or len(punts) == PUNTS
 
     def _settle(self) -> None:
@@ -282,7 +319,7 @@ class Process:
 
     def _send_l2tp(self, message: Datagram) -> None:
         (local, port), (peer, peer_port) = message.local, message.peer
-        nh = self._tunnel_nh.get(local)
+        nh = self.port_set.tunnel_nh.get(local)
         if nh is not None:
             self.kernel.lac(peer)
             packet = host_of(peer).udp_packet(local, port, peer, peer_port, message.data)
@@ -308,26 +345,23 @@ class Process:
             sessions=SESSIONS,
             trigger_keys=2 * SESSIONS,
             stop_on_event=True,
+            early_rate=EARLY_RATE,
             seed=self._rng.getrandbits(63),
         )
         tables = build_tables(self.engine, config)
-        by_router = {r.name: tables[r.table] for r in config.virtual_router}
-        base_ns = round(self._origin * NANOSECONDS)
-        for port in open_ports(config, self.engine, by_router, base_ns):
-            self.ports.append(port)
-        self._tunnel_nh: dict[str, int] = {}
-        self._tunnel_index: dict[str, int] = {}
-        self._connect(by_router)
-        for address in local_addresses(config):
-            if address not in self._tunnel_nh:
-                raise ConfigurationError(f"no port of the tunnel side has the address {address}")
+        self.workers = Workers(self.engine, config.workers)
+        self._early = EarlyFrames(self.engine)
+        self.port_set = PortSet(
+            self.engine, self.workers, tables, round(self._origin * NANOSECONDS)
+        )
+        self.port_set.open(config)
         self.dataplane = FastpathDataplane(
             self.engine,
-            next(iter(self._tunnel_index.values()), 0),
+            next(iter(self.port_set.tunnel_index.values()), 0),
             tables,
             lambda: self.now,
             Filters(self.engine, config.classifier),
-            self._tunnel_index,
+            self.port_set.tunnel_index,
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
         self.kernel = KernelRouting(self, config)
@@ -335,33 +369,6 @@ class Process:
         self.authorization = AuthorizationSockets(
             self.loop, authorization_addresses(self.config), self._receive_dynauth
         )
-
-    def _connect(self, by_router: dict[str, int]) -> None:
-        """Routes to the ports: networks of the home side, and our own addresses where tunnels
-        arrive."""
-        with self.engine.transaction() as t:
-            for port in self.ports:
-                table = by_router[port.config.virtual_router]
-                nh = t.add_adjacency("ip", port=port.index, mtu=port.config.mtu)
-                if port.config.side == "home":
-                    for prefix in port.config.networks:
-                        t.add_route(table, prefix, nh)
-                    continue
-                local = t.add_adjacency("local", tunnel=True)
-                for address in self._ends_at(port):
-                    t.add_route(table, address, local)
-                    self._tunnel_nh.setdefault(address, nh)
-                    self._tunnel_index.setdefault(address, port.index)
-
-    def _ends_at(self, port: OpenPort) -> list[str]:
-        """Local addresses whose tunnels end at a port: a socket's own, or all."""
-        address = port.port.ends_at
-        if address is None:
-            return local_addresses(self.config)
-        if address not in local_addresses(self.config):
-            allowed = "must be the local_address of a virtual router"
-            raise ConfigurationError(f"port {port.config.name}: {address} {allowed}")
-        return [address]
 
     def _close(self) -> None:
         for handle in (self._timer, self._more):
@@ -374,7 +381,8 @@ class Process:
             self.radius.close()
         if hasattr(self, "authorization"):
             self.authorization.close()
-        for port in self.ports:
-            if port.descriptor is not None:
-                self.loop.remove_reader(port.descriptor)
-            port.port.close()
+        if hasattr(self, "workers"):
+            self.loop.remove_reader(self.workers.fileno())
+            self.workers.close()
+        if hasattr(self, "port_set"):
+            self.port_set.close()

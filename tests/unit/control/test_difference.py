@@ -80,7 +80,15 @@ def test_order_of_the_entries_makes_no_difference():
         ),
         (
             {"port": (settings.Port("lan", "pcap:", "home", "home"),)},
-            '~ port lan: url "mem:" -> "pcap:": needs a restart',
+            '~ port lan: url "mem:" -> "pcap:": counts at once, sessions stay',
+        ),
+        (
+            {"port": (settings.Port("lan", "mem:", "tunnel", "home"),)},
+            '~ port lan: side "home" -> "tunnel": needs a restart',
+        ),
+        (
+            {"port": (*OLD.port, settings.Port("wan", "udp:192.0.2.1", "tunnel", "home"))},
+            "+ port wan: needs a restart",
         ),
         (
             {"chassis": settings.Chassis(max_connecting=3)},
