@@ -65,6 +65,7 @@ CONFIG_FILES = ("config.py", "config_operation.py", "config_router.py", "config_
 PACKAGES = {
     "control": "control",
     "control-bench": "control/bench",
+    "control-bench-live": "control/bench/live",
     "control-dialout": "control/dialout",
     "control-kernel": "control/kernel",
     "control-html_report": "control/html_report",

@@ -124,6 +124,8 @@ class SimRadius:
     faults: tuple[str, ...] = ()
     """What becomes of answers, by turns: `answer`, `drop`, `reject`, `slow` (5 s later),
     `wrong-secret`, `unsigned` (no Message-Authenticator), `malformed`; empty: all are good."""
+    require_message_authenticator: bool = True
+    """Drop Access-Requests without a Message-Authenticator; some LNSs send none."""
     users: tuple[SimUser, ...] = ()
     """The first that matches answers."""
     accounting_port: int = 1813

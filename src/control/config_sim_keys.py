@@ -119,6 +119,7 @@ SIM: Final = Section(
                 "accounting_port": _UDP_PORT,
                 "delay": _LINE_DELAY,
                 "faults": words(*RADIUS_FAULTS),
+                "require_message_authenticator": boolean(),
             },
             children={
                 "users": Section(

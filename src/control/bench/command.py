@@ -21,6 +21,7 @@ from control.bench import (
 )
 from control.bench.context import QUICK, SEED, Context, Sizes, one_processor
 from control.bench.drawing import svg
+from control.bench.live import carried
 from control.bench.machine import lines, machine
 from control.bench.peers import open_peers
 from control.bench.rows import HEADING, Row, line
@@ -47,6 +48,7 @@ LONG: Final[dict[str, Group]] = {
     "storm": endurance.storm,
     "signalling": signalling.signalling,
     "tun": tun_path.tun,
+    "io": carried.io,
 }
 """What takes minutes, of the control plane, or root: only if it is named."""
 

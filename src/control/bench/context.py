@@ -56,6 +56,9 @@ class Sizes:
     standing_rate: float = 600.0
     standing_seconds: float = 60.0
     tunnels: int = 64
+    live_seconds: float = 2.0
+    """For which a live LNS is sent to."""
+    live_runs: int = 5
 
 
 QUICK: Final = Sizes(
@@ -83,6 +86,8 @@ QUICK: Final = Sizes(
     standing_rate=40.0,
     standing_seconds=1.0,
     tunnels=2,
+    live_seconds=0.2,
+    live_runs=1,
 )
 """For a look whether everything runs; its numbers mean nothing."""
 

@@ -103,6 +103,11 @@ class SimLac:
         """OCRP of calls that are being dialed, by handle, with `wrong_order`."""
 
     @property
+    def connected(self) -> list[LacCall]:
+        """Calls that were answered."""
+        return list(self._data.calls.values())
+
+    @property
     def calls(self) -> int:
         """Calls from OCRQ to their end, those that are ignored included."""
         return len(self._calls)

@@ -178,7 +178,10 @@ class SimRadiusServer:
 
     def _is_genuine(self, request: Packet) -> bool:
         if request.code in (ACCESS_REQUEST, signed.STATUS_SERVER):
-            return request.is_signed_by_client()
+            # What is signed must be signed well, whether it has to be or not.
+            lax = not self._config.require_message_authenticator
+            unsigned = lax and not signed.is_signed(request.octets)
+            return unsigned or request.is_signed_by_client()
         if request.code == signed.ACCOUNTING_REQUEST:
             return signed.request_is_genuine(request.octets, self._config.secret)
         return False

@@ -101,6 +101,10 @@ class UdpSocket:
         self.port: int = self._socket.getsockname()[1]
         time.loop.add_reader(self._socket.fileno(), self._readable)
 
+    @property
+    def descriptor(self) -> int:
+        return self._socket.fileno()
+
     def send(self, data: bytes, peer: SocketAddress) -> None:
         try:
             self._socket.sendto(data, peer)

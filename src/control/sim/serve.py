@@ -77,6 +77,11 @@ class LacServer:
         self.lac = SimLac(config, sites, time.clock, rng, send=self._send, port=other)
         self._impair(impairment(config))
 
+    @property
+    def descriptor(self) -> int:
+        """Of the socket that its calls use."""
+        return self._sockets[self.lac.port].descriptor
+
     def retune(self, config: settings.SimLac) -> None:
         """As SimLac.retune, and another line from now on."""
         self.lac.retune(config)

@@ -301,3 +301,30 @@ def test_server_sends_coa_and_disconnect_and_hears_what_becomes_of_them():
         data = signed.seal_reply(42, asked[1], asked[4:20], secret, cause, signed=True)
         sim.receive_datagram(data, lns, 0.0)
     assert (sim.authorization_answers, sim.counters.dropped) == ([(42, 503)], 1)
+
+
+def test_a_request_without_message_authenticator_is_answered_if_that_is_allowed():
+    unsigned = bytearray(strip_signature(client_request()))
+    strict = server(SimUser("cpe", b"pw"))
+    strict.receive_datagram(bytes(unsigned), ("192.0.2.1", 1), 0.0)
+    assert strict.counters.dropped == 1
+    lax = server(SimUser("cpe", b"pw"), require_message_authenticator=False)
+    lax.receive_datagram(bytes(unsigned), ("192.0.2.1", 1), 0.0)
+    lax.handle_timer(10.0)
+    assert len(lax.datagrams_to_send()) == 1
+    forged = bytearray(client_request())
+    forged[forged.index(b"\x50\x12") + 2] ^= 1
+    lax.receive_datagram(bytes(forged), ("192.0.2.1", 1), 20.0)
+    assert lax.counters.dropped == 1
+
+
+def client_request() -> bytes:
+    c = client()
+    c.request_session(chap(), 0.0)
+    return c.datagrams_to_send()[0].data
+
+
+def strip_signature(data: bytes) -> bytes:
+    at = data.index(b"\x50\x12")
+    rest = data[:at] + data[at + 18 :]
+    return rest[:2] + len(rest).to_bytes(2, "big") + rest[4:]

@@ -1,0 +1,1 @@
+"""Live LNSs in network namespaces, ours and l2tpns: how much they carry, and what that costs."""

@@ -1,0 +1,140 @@
+"""What an LNS carries: packets a second both ways, and processor time for each, beside l2tpns.
+
+The senders, the counters and the network are the same for both. Packets come in trains (64 of one
+flow at once, as offloads make them of a TCP connection or of a busy LAC) or one by one, of 64
+flows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from control.bench.context import Context
+from control.bench.live.blast import train_of
+from control.bench.live.candidates import Candidate, Dialout, FarSide, L2tpns
+from control.bench.live.network import SITE, Network, network, run
+from control.bench.rows import Row, row
+
+SIZES: Final = (50, 1400)
+"""Octets of an inner packet."""
+ETHERNET: Final = 14
+OUTER: Final = 20 + 8 + 8 + 4
+"""Octets that encapsulation puts before a packet."""
+INNER_HEADERS: Final = 20 + 8
+WAYS: Final = ("up", "down")
+"""From the site to the core, and back."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """Of one LNS, one way, one size, trains or not: a value for each repetition."""
+
+    rate: list[float] = field(default_factory=list)
+    """Million packets a second that arrived."""
+    cost: list[float] = field(default_factory=list)
+    """Seconds of processor time for a million packets."""
+    lost: list[float] = field(default_factory=list)
+    """Percent of what was sent."""
+
+
+Case = tuple[str, int, bool]
+"""Way, octets, in trains."""
+
+
+def io(context: Context) -> Iterator[Row]:
+    """Raises ResourceError without root, or if something does not start."""
+    ours = _measure(context, Dialout())
+    theirs: dict[Case, Carried] = {}
+    if shutil.which("l2tpns") is not None:
+        theirs = _measure(context, L2tpns())
+    for case, mine in ours.items():
+        way, octets, trains = case
+        name = f"io, {way}, {octets} octets, {'trains' if trains else 'singly'}"
+        other = theirs.get(case)
+        peer = "l2tpns" if other is not None else None
+        yield row(name, "Mpps", mine.rate, peer, other.rate if other is not None else None)
+        yield row(f"{name}, CPU for a million", "s", mine.cost, peer,
+                  other.cost if other is not None else None)  # fmt: skip
+        yield row(f"{name}, lost", "%", mine.lost)
+
+
+def _measure(context: Context, candidate: Candidate) -> dict[Case, Carried]:
+    seconds, runs = context.sizes.live_seconds, context.sizes.live_runs
+    first = sorted(os.sched_getaffinity(0) | set(context.processors))[0]
+    found: dict[Case, Carried] = {
+        (way, octets, trains): Carried()
+        for octets in SIZES
+        for way in WAYS
+        for trains in (True, False)
+    }
+    with tempfile.TemporaryDirectory(prefix="dialout-bench-") as name, network() as net:
+        far: FarSide | None = None
+        os.sched_setaffinity(0, set(context.processors))
+        try:
+            far = FarSide(net, first, brings=candidate.brings)
+            candidate.start(net, Path(name))
+            far.wait()
+            for _ in range(runs):
+                for case, carried in found.items():
+                    _one(net, candidate, far, case, seconds, first, carried)
+        finally:
+            candidate.stop()
+            if far is not None:
+                far.close()
+    return found
+
+
+def _one(
+    net: Network,
+    candidate: Candidate,
+    far: FarSide,
+    case: Case,
+    seconds: float,
+    processor: int,
+    carried: Carried,
+) -> None:
+    way, octets, trains = case
+    train = train_of(octets + OUTER) if trains else 1
+    send: Callable[[], int]
+    if way == "up":
+        behind, payload = "core", octets - INNER_HEADERS
+        send = partial(far.send, octets, train, seconds)
+    else:
+        behind, payload = "lac", octets + OUTER - INNER_HEADERS
+        send = partial(_from_core, net, octets, train, seconds, processor)
+    with net.dropped_at(behind):
+        packets, size = net.arrived(behind)
+        used = candidate.used()
+        sent = send()
+        used = candidate.used() - used
+        later, more = net.arrived(behind)
+    arrived = _datagrams(later - packets, more - size, payload)
+    carried.rate.append(arrived / seconds / 1e6)
+    carried.cost.append(used / max(arrived, 1.0) * 1e6)
+    carried.lost.append(100.0 * max(0.0, 1.0 - arrived / max(sent, 1)))
+
+
+def _datagrams(packets: int, octets: int, payload: int) -> float:
+    """How many datagrams of `payload` octets so many superpackets are."""
+    return (octets - packets * (ETHERNET + INNER_HEADERS)) / payload
+
+
+def _from_core(net: Network, octets: int, train: int, seconds: float, processor: int) -> int:
+    told = {
+        "to": SITE,
+        "octets": octets - INNER_HEADERS,
+        "train": train,
+        "seconds": seconds,
+        "processor": processor,
+    }
+    python = net.inside("core", sys.executable, "-m", "control.bench.live.blast")
+    return int(run(*python, json.dumps(told)))

@@ -1,0 +1,96 @@
+"""The LAC of a live benchmark: it answers calls or brings one, and sends into it what it is told.
+
+    python -m control.bench.live.far_side JSON
+
+Runs in the LAC's namespace. It says `ready`, then `up` once a call's IPCP is open; each line that
+comes in is a JSON object, what to send, and is answered by how many datagrams were sent. It ends
+with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any, Final
+
+from control.bench.live.blast import FLOWS, Blaster
+from control.config import SimCpe, SimLac
+from control.config_sim import Sim
+from control.sim.data_header import DataHeader, encode
+from control.sim.host import udp_packet
+from control.sim.lac_call import LacCall
+from control.sim.serve import Simulators
+
+IP: Final = b"\xff\x03\x00\x21"
+AGAIN: Final = 5.0
+"""Seconds after which a call that did not come up is brought again."""
+
+
+def simulated(told: dict[str, Any]) -> Sim:
+    lac = SimLac(
+        address=told["lac"],
+        host_name="lac",
+        secret=told["secret"].encode(),
+        dial_delay=0.0,
+        delay=0.0,
+    )
+    site = SimCpe(
+        number="*",
+        username="site",
+        password=b"site-secret",
+        authentication=(),
+        address=told["site"],
+        delay=0.0,
+        echo=False,
+    )
+    return Sim(lac=(lac,), cpe=(site,))
+
+
+async def _serve(told: dict[str, Any]) -> None:
+    loop = asyncio.get_running_loop()
+    simulators = Simulators(simulated(told), ("lac",))
+    server = simulators.lacs[0]
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    print("ready", flush=True)
+    counters = simulators.sites[0].counters
+    asked = 0.0
+    while not counters.opened:
+        if told["brings"] and loop.time() > asked:
+            asked = loop.time() + AGAIN
+            with simulators.time.input():
+                server.lac.bring_call((told["lns"], 1701), "5551234")
+        await asyncio.sleep(0.05)
+    print("up", flush=True)
+    while line := await reader.readline():
+        call = server.lac.connected[0]
+        print(blaster(call, server.descriptor, json.loads(line)), flush=True)
+    simulators.stop()
+    await asyncio.sleep(0.2)
+    simulators.close()
+
+
+def blaster(call: LacCall, descriptor: int, told: dict[str, Any]) -> int:
+    """Packets of the site to the core, inside its call."""
+    link = call.link
+    assert link is not None
+    flows = 1 if told["train"] > 1 else FLOWS
+    header = DataHeader(link.peer_tunnel, link.peer_session, None, has_length=True)
+    body = bytes(told["octets"] - 28)
+    payloads = [
+        encode(header, IP + udp_packet(told["site"], 1000 + n, told["core"], 9, body))
+        for n in range(flows)
+    ]
+    return Blaster(descriptor, payloads, [link.peer], train=told["train"]).run(told["seconds"])
+
+
+def main() -> None:
+    told = json.loads(sys.argv[1])
+    os.sched_setaffinity(0, {told["processor"]})
+    asyncio.run(_serve(told))
+
+
+if __name__ == "__main__":
+    main()
