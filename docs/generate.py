@@ -77,6 +77,7 @@ PACKAGES = {
     "control-runtime": "control/runtime",
     "control-show": "control/show",
     "control-sim": "control/sim",
+    "control-top": "control/top",
     "fastpath": "fastpath",
     "fastpath-abi": "fastpath/abi",
     "fastpath-ports": "fastpath/ports",

@@ -161,6 +161,7 @@ EDGES = {
         "control.exit_codes",
         "control.operation",
         "control.show",
+        "control.top",
     ),
     "control.routes": (),
     "control.route_file": ("control.errors", "control.routes", "fastpath"),
@@ -177,6 +178,7 @@ EDGES = {
         "control.version",
         "fastpath",
     ),
+    "control.top": ("control.console", "control.errors", "control.exit_codes", "control.top"),
     "control.series": (),
     "control.html_report": (
         "control.console",

@@ -12,6 +12,7 @@ from control.operation.counters import counters
 from control.operation.router import Router
 from control.operation.schema import plain
 from control.operation.table import COMMANDS
+from control.operation.top import top_view
 from control.operation.views import HelloView, ReloadView
 from control.version import __version__
 
@@ -28,6 +29,11 @@ def _counters(router: Router, asked: Asked) -> Answer:
     return Repeat(asked.arguments["watch"], lambda: plain(counters(router)))
 
 
+def _top(router: Router, asked: Asked) -> Answer:
+    look = top_view(router)
+    return Repeat(asked.arguments["watch"], lambda: plain(look()))
+
+
 def _reload(router: Router, asked: Asked) -> Answer:
     return Later(partial(_load, router, asked.arguments["dry_run"]))
 
@@ -42,4 +48,5 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "hello": _hello,
     "counters": _counters,
     "reload": _reload,
+    "top": _top,
 }

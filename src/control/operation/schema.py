@@ -33,6 +33,7 @@ VIEWS: Final[dict[str, type | types.UnionType]] = {
     "reload": views.ReloadView,
     "explanation": views.ExplanationView,
     "hello": views.HelloView,
+    "top": views.TopView,
 }
 """By the name that the table of commands gives. Of two, the first is a line of a list, the second
 what `detail` shows."""

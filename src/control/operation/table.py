@@ -236,6 +236,14 @@ _ASK: Final = (
         "explanation",
         (address("destination", "of the packet", required=True, positional=True), _WHOSE),
     ),
+    Command(
+        "top",
+        Role.READ,
+        "sessions, rates, ports, drops and hottest targets, live",
+        "top",
+        (seconds("watch", "seconds between two looks", 0.1, 60.0, default=1.0),),
+        repeats=True,
+    ),
     Command("hello", Role.NONE, "who answers, and what the client may ask", "hello"),
 )
 

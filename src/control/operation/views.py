@@ -207,6 +207,57 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class TopPort:
+    """What a port carried since the start."""
+
+    name: str
+    side: str
+    rx_packets: int
+    rx_octets: int
+    tx_packets: int
+    tx_octets: int
+    tx_refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopTarget:
+    virtual_router: str
+    prefix: str
+    state: str
+    sessions: int
+    triggers: int
+    """Totals since it was made, as the two below."""
+    calls: int
+    established: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopView:
+    """What `dialout top` draws; rates are made of two of these."""
+
+    time: float
+    """Seconds since the start."""
+    name: str
+    """Of the chassis."""
+    sessions: dict[str, int]
+    """By state."""
+    max_sessions: int
+    targets: int
+    tunnels: int
+    calls_today: int
+    calls_per_day: int
+    dial_out: dict[str, int]
+    """Totals since the start, as all that follows but for the health."""
+    verdicts: dict[str, int]
+    drops: dict[str, int]
+    """Packets, by those reasons that occurred."""
+    ports: tuple[TopPort, ...]
+    hottest: tuple[TopTarget, ...]
+    """A bounded number of targets: most triggers since the look before first."""
+    health: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """What an order came to."""
 

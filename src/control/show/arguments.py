@@ -80,6 +80,8 @@ def _add_request(parser: argparse.ArgumentParser, row: Command) -> None:
     for argument in row.arguments:
         if not argument.private:
             _add_argument(parser, argument)
+    if row.name == "top":
+        parser.add_argument("--once", action="store_true", help="print one picture as text")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     parser.add_argument(
         "--socket", metavar="PATH", help="control socket of the router; default: where it is"

@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from control.console import say
@@ -43,6 +44,8 @@ def _ask(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, row.name, None)) not in (None, False)
     }
     path = to_ask() if arguments.socket is None else arguments.socket
+    if command.name == "top":
+        return _top(path, told, arguments)
     if command.repeats:
         if "watch" in told:
             return _watch(path, command, told, arguments.json)
@@ -63,6 +66,23 @@ def _ask(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(views.lines(command.name, result, detail=detail)))
     return OK
+
+
+def _top(path: str, told: dict[str, Any], arguments: argparse.Namespace) -> int:
+    from control.top import command as top
+
+    told.setdefault("watch", top.INTERVAL)
+    if arguments.json and not arguments.once:
+        return _watch(path, COMMANDS["top"], told, True)
+
+    def looks() -> Iterator[Any]:
+        parts = ask(path, "top", told, patience=told["watch"] + PATIENCE)
+        return (part for part in parts if part is not None)
+
+    if arguments.json:
+        print(json.dumps(next(looks()), indent=1))
+        return OK
+    return top.once(looks, print) if arguments.once else top.live(looks)
 
 
 def _stream(parts: Any) -> int:

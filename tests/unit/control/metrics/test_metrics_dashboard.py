@@ -29,7 +29,7 @@ def metric_of(name: str):
     return SERIES.get(name) or SERIES.get(re.sub(r"_(bucket|sum|count)$", "", name))
 
 
-@pytest.mark.parametrize("expression", expressions())
+@pytest.mark.parametrize("expression", list(expressions()))
 def test_every_expression_asks_for_metrics_and_labels_that_there_are(expression):
     found = SELECTOR.findall(expression)
     assert found
