@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.util
 import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from control.config_keys import ROOT as SECTIONS
 from control.config_section import Section
@@ -373,10 +375,30 @@ def filled(text: str) -> str:
     return MARKED.sub(lambda match: f"{match[1]}{made[match[2]]()}\n{match[3]}", text)
 
 
+def contributed() -> dict[Path, str]:
+    """Manual pages and completion scripts, by path."""
+    manual = load("manpages")
+    page = manual.configuration_page(sections(), key_rows, field_texts())
+    return {**manual.files(), manual.CONTRIB / "man/dialout.toml.5": page}
+
+
+def load(name: str) -> ModuleType:
+    """A file beside this one."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main() -> None:
     for path in DOCUMENTS:
         path.write_text(filled(path.read_text()))
     HEADER.write_text(header())
+    for path, text in contributed().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ def test_there_are_commands():
         "bench",
         "sim",
         "run",
+        "show",
+        "explain",
+        "freeze",
+        "reload",
     }
 
 

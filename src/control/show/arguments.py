@@ -37,10 +37,14 @@ def add_operation(commands: Any) -> None:
         if first == "show" or row.name in _ELSEWHERE:
             continue
         if second and first not in groups:
-            group = commands.add_parser(first, help=_GROUPS[first], description=_GROUPS[first])
+            group = commands.add_parser(
+                first, help=_GROUPS[first], description=_sentence(_GROUPS[first])
+            )
             groups[first] = group.add_subparsers(dest="order", metavar="ORDER", required=True)
         inside = groups[first] if second else commands
-        _add_request(inside.add_parser(second or first, help=row.help, description=row.help), row)
+        _add_request(
+            inside.add_parser(second or first, help=row.help, description=_sentence(row.help)), row
+        )
     completion = commands.add_parser(
         "completion",
         help="print what makes a shell complete commands",
@@ -48,6 +52,10 @@ def add_operation(commands: Any) -> None:
     )
     completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
     completion.set_defaults(request="completion")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _add_show(commands: Any) -> None:
