@@ -13,8 +13,19 @@ from contextlib import contextmanager
 
 import pytest
 from engine_rig import Rig, assert_law, counter
-from packets import LAC, LCP_ECHO, LOCAL, SITE, Outer, control_message, data_message, datagram
+from packets import (
+    LAC,
+    LCP_ECHO,
+    LOCAL,
+    PPP_IP,
+    SITE,
+    Outer,
+    control_message,
+    data_message,
+    datagram,
+)
 
+from control.sim import data_header
 from control.sim.data_header import DataHeader
 from fastpath import Bell, Engine, MemPort, PcapPort, Service, UdpPort
 from fastpath.ports.port import Port
@@ -160,6 +171,54 @@ def test_start_and_stop_a_hundred_times_leaves_no_descriptor_and_no_thread():
             pass
     assert open_descriptors() == before
     assert threading.active_count() == threads
+
+
+# --- several queues of one port -------------------------------------------------------------------
+
+
+def test_queues_of_a_port_lose_nothing_and_keep_each_flow_in_order():
+    """Eight LACs, each a flow, over three sockets of one address; home is one port of all."""
+    engine = Engine()
+    table = engine.add_table("red")
+    sender, parts = UdpPort.open("127.0.0.1:0", name="socket", queues=3)
+    outside = engine.attach(sender, table)
+    home, home_parts = MemPort.open("", name="home", queues=3)
+    inside = engine.attach(home, table)
+    lacs = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]
+    with engine.transaction() as t:
+        t.add_route(table, "127.0.0.1/32", t.add_adjacency("local", tunnel=True))
+        t.add_route(table, "192.0.2.0/24", t.add_adjacency("ip", port=inside))
+        for number, lac in enumerate(lacs):
+            lac.bind(("127.0.0.1", 0))
+            session = t.add_session(
+                table=table, port=outside, local=("127.0.0.1", 1701), peer=lac.getsockname(),
+                tunnel=1, session=number + 1, peer_tunnel=1, peer_session=1,
+            )  # fmt: skip
+            t.add_route(table, f"198.51.{number}.0/24", session)
+    bell = Bell()
+    services = []
+    for part, home_part in zip(parts, home_parts, strict=True):
+        worker = engine.add_worker()
+        worker.attach(outside, part)
+        worker.attach(inside, home_part)
+        services.append(Service(worker, bell))
+    with serving(*services):
+        for count in range(500):
+            for number, lac in enumerate(lacs):
+                inner = datagram(
+                    count.to_bytes(4, "big"), src=f"198.51.{number}.7", dst="192.0.2.9"
+                )
+                message = data_header.encode(DataHeader(1, number + 1), PPP_IP + inner)
+                lac.sendto(message, sender.address)
+            if count % 50 == 49:
+                wait_until(lambda sent=count + 1: home.tx_packets == 8 * sent)
+    seen: dict[bytes, list[int]] = {}
+    for _, octets in home.pop_all():
+        seen.setdefault(octets[12:16], []).append(int.from_bytes(octets[-4:], "big"))
+    assert len(seen) == 8
+    assert all(numbers == list(range(500)) for numbers in seen.values())
+    for port in (*lacs, *parts, sender, bell):
+        port.close()
 
 
 # --- ports that come and go -----------------------------------------------------------------------
