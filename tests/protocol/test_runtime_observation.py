@@ -17,7 +17,7 @@ from control.log import Level
 from control.metrics.http import LONGEST_HEAD, Answer
 from control.runtime import metrics_server
 from control.runtime.metrics_server import CLIENTS, MetricsServer
-from control.runtime.observation import Observation
+from control.runtime.observation import Observation, interface_is_up, port_facts
 from control.runtime.process_facts import process_facts
 
 GET = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -178,3 +178,25 @@ def test_the_kernel_tells_of_this_process() -> None:
     assert 0 < told.resident <= (told.virtual or 0)
     assert told.descriptors
     assert process_facts().started == pytest.approx(told.started, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "up"), [("up", True), ("unknown", True), ("down", False), ("lowerlayerdown", False)]
+)
+def test_an_interface_is_up_if_the_kernel_would_send_by_it(
+    tmp_path: Path, state: str, up: bool
+) -> None:
+    (tmp_path / "eth9").mkdir()
+    (tmp_path / "eth9/operstate").write_text(state + "\n")
+    assert interface_is_up("eth9", str(tmp_path)) is up
+    assert not interface_is_up("gone", str(tmp_path))
+
+
+def test_a_port_is_up_unless_it_gives_no_packets(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(configuration(tmp_path)) as (live, _):
+            port = live.process.port("home")
+            assert port_facts(port, False).up
+            assert not port_facts(port, True).up
+
+    asyncio.run(story())

@@ -21,6 +21,7 @@ from control.metrics.exposition import CONTENT_TYPE
 from control.metrics.facts import Facts, LogFacts, PortFacts
 from control.metrics.http import Answer
 from control.metrics.table import page
+from control.runtime.kernel_routing import interface_of
 from control.runtime.metrics_server import MetricsServer
 from control.runtime.ports import OpenPort
 from control.runtime.process import Process
@@ -72,12 +73,13 @@ class Observation:
     def facts(self) -> Facts:
         """The router now."""
         process = self._process
+        down = process.health.down
         return Facts(
             lns=process.lns,
             engine=process.engine,
             now=process.now,
             wall=time.time(),
-            ports=tuple(_port(port) for port in process.ports),
+            ports=tuple(port_facts(port, port.config.name in down) for port in process.ports),
             process=process_facts(),
             log=self._log(),
             state_kept=self._state_kept,
@@ -121,5 +123,20 @@ class Observation:
         return Answer(503 if critical else 200, body.encode(), "application/json")
 
 
-def _port(port: OpenPort) -> PortFacts:
-    return PortFacts(port.config.name, port.config.side, port.index, port.counts())
+def port_facts(port: OpenPort, down: bool) -> PortFacts:
+    """`down`: it gives no packets because of an error."""
+    interface = interface_of(port.config)
+    up = not down and (not interface or interface_is_up(interface))
+    counts = port.counts()
+    return PortFacts(port.config.name, port.config.side, port.index, counts, up)
+
+
+def interface_is_up(name: str, folder: str = "/sys/class/net") -> bool:
+    """Whether the kernel would send by it; a kind that does not say (a TUN) counts as up."""
+    try:
+        with open(f"{folder}/{name}/operstate", "rb") as file:
+            return file.read().strip() in (b"up", b"unknown")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
