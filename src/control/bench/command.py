@@ -13,6 +13,7 @@ from control.bench import (
     changes,
     classifying,
     endurance,
+    kernel_routes,
     lookups,
     packets,
     replays,
@@ -49,6 +50,7 @@ LONG: Final[dict[str, Group]] = {
     "signalling": signalling.signalling,
     "tun": tun_path.tun,
     "io": carried.io,
+    "kernel": kernel_routes.kernel,
 }
 """What takes minutes, of the control plane, or root: only if it is named."""
 

@@ -9,12 +9,10 @@ processor takes that does nothing else. Packets have 50 or 1,400 octets. Needs r
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import thread_time_ns
@@ -23,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from control.bench.context import Context
+from control.bench.namespace import in_namespace
 from control.bench.rows import Row, interleaved, row
 from control.errors import ResourceError
 from control.sim import host
@@ -31,7 +30,6 @@ from fastpath.ports.pool import PoolPort
 from fastpath.ports.port import Port
 from fastpath.ports.tun import TunPort
 
-CLONE_NEWNET: Final = 0x40000000
 UDP_SEGMENT: Final = 103
 HEADERS: Final = 28
 SIZES: Final = ((50, 64), (1400, 46))
@@ -57,25 +55,10 @@ SETUP: Final = (
 
 def tun(context: Context) -> Iterator[Row]:
     """Packets a second of one processor. Raises ResourceError without the rights or the device."""
-    rows: list[Row] = []
-    errors: list[Exception] = []
-
-    def work() -> None:
-        try:
-            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-                raise PermissionError("a network namespace needs root")
-            rows.extend(_measure(context.sizes.runs))
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if errors and isinstance(errors[0], OSError | subprocess.CalledProcessError):
-        raise ResourceError(f"bench tun: {errors[0]}") from errors[0]
-    if errors:
-        raise errors[0]
-    yield from rows
+    try:
+        yield from in_namespace(lambda: list(_measure(context.sizes.runs)))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ResourceError(f"bench tun: {error}") from error
 
 
 def _measure(runs: int) -> Iterator[Row]:
