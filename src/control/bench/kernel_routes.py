@@ -81,7 +81,7 @@ async def _measure(count: int) -> list[Row]:
     for command in ("tuntap add bench0 mode tun", "link set bench0 up"):
         subprocess.run(["ip", *command.split()], check=True)
     prefixes = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}/32" for i in range(count)]
-    name = f"{count} access routes"
+    name = f"kernel {count} access routes"
     lateness = _Lateness()
     router = _Router()
     start = time.perf_counter()
