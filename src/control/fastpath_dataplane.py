@@ -14,6 +14,7 @@ from control.dataplane import NextHop, SessionCounters, SessionSpec, TriggerEven
 from control.errors import ResourceError
 from control.fastpath_filters import Filters
 from control.fib_observers import FibObservers, Kind, Observer
+from control.peer_slots import PeerSlots
 from fastpath.engine import Engine
 
 NANOSECONDS = 1_000_000_000
@@ -33,6 +34,7 @@ class _Transaction:
         "_inner",
         "_made",
         "_observers",
+        "_peers",
         "_port_of",
         "_routes",
         "_tables",
@@ -48,7 +50,9 @@ class _Transaction:
         filters: Filters,
         port_of: Mapping[str, int],
         observers: FibObservers,
+        peers: PeerSlots,
     ) -> None:
+        self._peers = peers
         self._context = context
         self._observers = observers
         self._inner: Any = None
@@ -106,15 +110,19 @@ class _Transaction:
         return nh
 
     def add_session(self, spec: SessionSpec) -> NextHop:
+        port = self._port_of.get(spec.local[0], self._tunnel_port)
+        toward = (port, spec.peer[0])
         nh: int = self._inner.add_session(
             table=self._tables[spec.table],
             local=spec.local,
             peer=spec.peer,
             tunnel=spec.tunnel,
             session=spec.session,
-            port=self._port_of.get(spec.local[0], self._tunnel_port),
+            port=port,
+            neighbour=self._peers.slots.get(toward, 0),
             **_header(spec),
         )
+        self._done.append(partial(self._peers.came, nh, toward))
         self._made.append((nh, "access"))
         return nh
 
@@ -126,6 +134,7 @@ class _Transaction:
             leaving(self, nh)
         self._inner.delete_adjacency(nh)
         self._gone.append(nh)
+        self._done.append(partial(self._peers.left, nh))
         self._done.append(partial(self._filters.release, nh))
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
@@ -193,6 +202,7 @@ class FastpathDataplane:
         self._now = now
         self._observers = FibObservers()
         self._leaving: list[Leaving] = []
+        self._peers = PeerSlots()
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """See FibObservers.observe."""
@@ -203,6 +213,20 @@ class FastpathDataplane:
         others to it must go too. What this returns ends that."""
         self._leaving.append(leaving)
         return lambda: self._leaving.remove(leaving)
+
+    def move_peer(self, port: int, peer: str, slot: int) -> None:
+        """Sessions toward `peer` by a port leave by a neighbour's slot there, those that come too;
+        0: the port finds out."""
+        toward = (port, peer)
+        if slot:
+            self._peers.slots[toward] = slot
+        else:
+            self._peers.slots.pop(toward, None)
+        sessions = self._peers.sessions(toward)
+        if sessions:
+            with self._engine.transaction() as t:
+                for nh in sessions:
+                    t.set_neighbour(nh, slot)
 
     def is_session(self, nh: NextHop) -> bool:
         return self._observers.is_session(nh)
@@ -215,6 +239,7 @@ class FastpathDataplane:
             self._filters,
             self._port_of,
             self._observers,
+            self._peers,
         )
         made.leaving = self._leaving
         return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ sys.path.append(str(Path(__file__).parents[1] / "protocol"))
 from live import PATIENCE, Live, configuration
 
 from control.dialout.events import KernelTold
+from control.kernel.fib_import import PortUse
+from control.kernel.lac_paths import LacPaths
+from control.kernel.prefix import address_octets
+from control.kernel.slots import NeighbourSlots
+from control.runtime.kernel import interface_index
+from control.runtime.kernel_import import KernelImport
 
 TABLE = 100
 TARGET = "198.51.100.0/24"
@@ -117,3 +124,35 @@ def test_a_route_to_a_lac_is_never_ours(space, tmp_path):
         assert "dev dial0" not in got
 
     run(space, tmp_path, main)
+
+
+def test_way_to_a_lac_follows_the_kernels(space):
+    moved, written = [], {}
+
+    async def main():
+        left = interface_index("left")
+        slots = NeighbourSlots(written.__setitem__)
+        loop = asyncio.get_running_loop()
+        kernel = KernelImport(loop, 171, 0, time.monotonic, lambda *a: None, lambda *a: None)
+        paths = LacPaths(
+            {left: PortUse(0, 1500, slots)}, 171, lambda *m: moved.append(m), kernel.ask, print
+        )
+        kernel.follow(paths)
+        lac = address_octets("203.0.113.9")
+        paths.add(lac)
+        kernel.look_up(lac)
+        try:
+            for last in (7, 8):
+                gateway, mac = f"192.0.2.{last}", f"02:00:00:00:00:0{last}"
+                at = ("dev", "left")
+                space.run("ip", "neighbour", "replace", gateway, "lladdr", mac, *at)
+                space.run("ip", "route", "replace", "203.0.113.0/24", "via", gateway, *at)
+                await until(lambda last=last: bytes((2, 0, 0, 0, 0, last)) in written.values())
+            space.run("ip", "route", "delete", "203.0.113.0/24")
+            await until(lambda: moved[-1] == (0, "203.0.113.9", 0))
+        finally:
+            kernel.close()
+
+    space.call(lambda: asyncio.run(main()))
+    assert moved == [(0, "203.0.113.9", slot) for slot in (1, 2, 0)]
+    assert set(written.values()) == {None}

@@ -127,9 +127,11 @@ EDGES = {
         "control.fastpath_filters",
         "control.fib_observers",
         "control.l2tp.events",
+        "control.peer_slots",
         "fastpath",
     ),
     "control.fib_observers": ("control.dataplane",),
+    "control.peer_slots": ("control.dataplane",),
     "control.kernel": (
         "control.errors",
         "control.fib_observers",

@@ -16,7 +16,7 @@ from control.kernel.constants import FAMILIES, MessageType
 from control.kernel.links import Link, dump_links, read_link
 from control.kernel.messages import Message, read_errno, read_messages
 from control.kernel.neighbours import Neighbour, ask_neighbour, dump_neighbours, read_neighbour
-from control.kernel.routes import CLONED, OCTETS, KernelRoute, dump_routes, read_route
+from control.kernel.routes import CLONED, OCTETS, KernelRoute, ask_route, dump_routes, read_route
 from control.kernel.view import KernelView
 
 PATIENCE: Final = 10.0
@@ -47,6 +47,11 @@ class Feed:
         self._due: float | None = None
         self._again: float | None = None
         self._asks: dict[tuple[int, bytes], None] = {}
+        self._lookups: dict[bytes, None] = {}
+        self._looked_up: bytes | None = None
+        """Whose way is asked for."""
+        self.found: deque[tuple[bytes, KernelRoute | None]] = deque()
+        """Answers to `look_up`: the route by which the kernel reaches an address, if it does."""
         self.told: deque[tuple[bool, KernelRoute]] = deque()
         """Notices of routes, of all tables and of ours too, in their order: whether it came. The
         mirror judges them."""
@@ -62,7 +67,8 @@ class Feed:
     @property
     def settled(self) -> bool:
         """All is known, and nothing is to be asked."""
-        return not (self.dumping or self._asks or self._again is not None)
+        asking = self._asks or self._lookups or self._looked_up is not None
+        return not (self.dumping or asking or self._again is not None)
 
     @property
     def behind(self) -> bool:
@@ -76,7 +82,9 @@ class Feed:
 
     def lost(self, now: float) -> None:
         self.counts["losses"] += 1
-        self._part = self._due = None
+        if self._looked_up is not None:
+            self._lookups[self._looked_up] = None
+        self._part = self._due = self._looked_up = None
         self._again = now + PAUSE
         self.resync()
 
@@ -84,9 +92,13 @@ class Feed:
         """Has the kernel find out about a neighbour."""
         self._asks[interface, address] = None
 
+    def look_up(self, address: bytes) -> None:
+        """Asks by which route the kernel reaches an address; `found` has the answer."""
+        self._lookups[address] = None
+
     def next_request(self, now: float) -> bytes | None:
         """None while an answer is awaited, or nothing is to be asked."""
-        if self._part is not None or self._again is not None:
+        if self._due is not None or self._again is not None:
             return None
         self._sequence += 1
         if self._asks and not self._parts:
@@ -94,6 +106,11 @@ class Feed:
             for key in asked:
                 del self._asks[key]
             return b"".join(ask_neighbour(self._sequence, *key) for key in asked)
+        if self._lookups and not self._parts:
+            self._looked_up = next(iter(self._lookups))
+            del self._lookups[self._looked_up]
+            self._due = now + PATIENCE
+            return ask_route(self._sequence, self._looked_up)
         if not self._parts:
             return None
         self._part = self._parts.popleft()
@@ -106,7 +123,9 @@ class Feed:
         """Answers to requests."""
         try:
             for message in read_messages(data):
-                if self._part is not None and message.sequence == self._sequence:
+                if self._looked_up is not None and message.sequence == self._sequence:
+                    self._on_way(message, self._looked_up)
+                elif self._part is not None and message.sequence == self._sequence:
                     self._due = now + PATIENCE
                     self._on_answer(message, self._part, now)
         except DecodeError:
@@ -156,6 +175,11 @@ class Feed:
             else:
                 self._view.delete_neighbour(gone)
         self._left = {}
+
+    def _on_way(self, message: Message, address: bytes) -> None:
+        self._looked_up = self._due = None
+        came = message.kind == MessageType.NEWROUTE
+        self.found.append((address, read_route(message.body) if came else None))
 
     def _known(self, part: Part) -> dict[Any, Known]:
         if isinstance(part, tuple):

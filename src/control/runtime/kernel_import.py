@@ -11,6 +11,7 @@ from control.kernel.constants import Group
 from control.kernel.feed import Feed
 from control.kernel.fib_import import FibImport, PortUse
 from control.kernel.importer import Importer
+from control.kernel.lac_paths import LacPaths
 from control.kernel.links import Link
 from control.kernel.routes import KernelRoute
 from control.kernel.view import KernelView
@@ -19,6 +20,8 @@ from control.runtime.netlink_socket import NetlinkSocket
 
 NOTICES = 64
 """Read in a turn."""
+CALM = 0.2
+"""Seconds that changes of routes are collected before ways to LACs are asked for again."""
 PREFIXES = 256
 """Judged in a turn, in one transaction of each virtual router: 4 ms."""
 
@@ -45,6 +48,8 @@ class KernelImport:
         self.view = KernelView(protocol)
         self.feed = Feed(self.view)
         self._parts: list[tuple[int, Importer, FibImport, dict[int, PortUse]]] = []
+        self._paths: LacPaths | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._sessions_changed = False
         self._soon: asyncio.Handle | None = None
         self._reading = False
@@ -58,6 +63,15 @@ class KernelImport:
         """A virtual router that imports a table of the kernel."""
         self._parts.append((table, importer, fib, ports))
         self.feed.resync()
+        self._talk.wake()
+
+    def follow(self, paths: LacPaths) -> None:
+        """Ways to LACs, asked for again whenever the kernel's routes change."""
+        self._paths = paths
+
+    def look_up(self, address: bytes) -> None:
+        """The way to a LAC."""
+        self.feed.look_up(address)
         self._talk.wake()
 
     def session_changed(self) -> None:
@@ -99,11 +113,17 @@ class KernelImport:
         return None if neighbour is None else neighbour.mac
 
     def close(self) -> None:
-        if self._soon is not None:
-            self._soon.cancel()
+        for handle in (self._soon, self._later):
+            if handle is not None:
+                handle.cancel()
         self._read(False)
         self._monitor.close()
         self._talk.close()
+
+    def _look_at(self, interface: int, address: bytes) -> None:
+        """The kernel does not see our packets: it has to be asked whether a neighbour is there."""
+        self.feed.ask(interface, address)
+        self._talk.wake()
 
     def _read(self, on: bool) -> None:
         """The notices; while a dump is under way they wait in the kernel."""
@@ -124,6 +144,11 @@ class KernelImport:
     def _turn(self) -> None:
         self._soon = None
         view = self.view
+        if self._paths is not None:
+            while self.feed.found:
+                self._paths.answer(*self.feed.found.popleft())
+            if (self.feed.told or view.changed_links) and self._later is None:
+                self._later = self._loop.call_later(CALM, self._look_again)
         while self.feed.told:
             self._on_route(*self.feed.told.popleft())
         while view.changed_links:
@@ -145,6 +170,12 @@ class KernelImport:
         if view.changed_routes:
             self.wake()
 
+    def _look_again(self) -> None:
+        self._later = None
+        if self._paths is not None:
+            for address in self._paths.addresses:
+                self.look_up(address)
+
     def _learn_neighbours(self) -> None:
         view = self.view
         for key in list(islice(view.changed_neighbours, PREFIXES)):
@@ -152,15 +183,16 @@ class KernelImport:
             interface, address = key
             neighbour = view.neighbours.get(key)
             mac = None if neighbour is None else neighbour.mac
+            stale = neighbour is not None and neighbour.stale
+            if self._paths is not None and self._paths.learn(interface, address, mac) and stale:
+                self._look_at(interface, address)
             for table, _, _, ports in self._parts:
                 port = ports.get(interface)
                 if port is None or port.slots is None:
                     continue
                 port.slots.learn(address, mac)
-                if neighbour is not None and neighbour.stale and address in port.slots:
-                    # The kernel does not see our packets: it has to be asked to look again.
-                    self.feed.ask(interface, address)
-                    self._talk.wake()
+                if stale and address in port.slots:
+                    self._look_at(interface, address)
                 view.changed_routes[table, address, 8 * len(address)] = None
         if view.changed_neighbours:
             self.wake()

@@ -12,6 +12,7 @@ from control.fib_observers import RouteChange
 from control.kernel.fib_import import FibImport, PortUse
 from control.kernel.importer import Importer
 from control.kernel.lac_holes import LacHoles
+from control.kernel.lac_paths import LacPaths
 from control.kernel.links import Link
 from control.kernel.mirror import Mirror
 from control.kernel.prefix import address_octets
@@ -45,6 +46,7 @@ class KernelRouting:
         self._imports: dict[str, FibImport] = {}
         """By virtual router."""
         self._importers: dict[str, Importer] = {}
+        self._paths: LacPaths | None = None
         self._leave: list[Callable[[], None]] = []
         self._lacs: set[str] = set()
         self._holes = LacHoles()
@@ -57,7 +59,8 @@ class KernelRouting:
         """There are these virtual routers and LACs from now on."""
         self._config = config
         routers = [router for router in config.virtual_router if router.kernel_table]
-        if not routers:
+        tunnel_ports = self._tunnel_ports()
+        if not routers and not tunnel_ports:
             return
         made = self._mirror is None
         mirror = self._open(config).mirror
@@ -69,6 +72,8 @@ class KernelRouting:
         for address in self._lacs:
             mirror.add_lac(address_octets(address))
         self._listen()
+        if made and tunnel_ports:
+            self._follow_lacs(tunnel_ports)
         for router in routers:
             if router.kernel_import and router.name not in self._imports:
                 self._begin_import(router)
@@ -84,6 +89,7 @@ class KernelRouting:
         """We send to this LAC: no route to it may be ours (threat T8)."""
         if address not in self._lacs:
             self._lacs.add(address)
+            self._find_way(address_octets(address))
             self._holes.add(address_octets(address))
             if self._mirror is not None:
                 self._mirror.mirror.add_lac(address_octets(address))
@@ -185,6 +191,33 @@ class KernelRouting:
                 found[index] = use
         # Without a TUN a neighbour that is not known has the packet given to the kernel.
         return found, kernel or next(iter(found.values()), None)
+
+    def _tunnel_ports(self) -> dict[int, PortUse]:
+        """Ethernet ports of the tunnel side by interface."""
+        found: dict[int, PortUse] = {}
+        for port in self._process.ports:
+            index = interface_index(interface_of(port.config))
+            write = getattr(port.port, "set_neighbour", None)
+            if index and write is not None and port.config.side == "tunnel":
+                found[index] = PortUse(port.index, port.config.mtu, NeighbourSlots(write))
+        return found
+
+    def _follow_lacs(self, ports: dict[int, PortUse]) -> None:
+        assert self._import is not None
+        self._paths = LacPaths(
+            ports,
+            self._config.chassis.kernel_protocol,
+            self._process.dataplane.move_peer,
+            self._import.ask,
+            self._tell,
+        )
+        self._import.follow(self._paths)
+        for address in self._lacs:
+            self._find_way(address_octets(address))
+
+    def _find_way(self, address: bytes) -> None:
+        if self._import is not None and self._paths is not None and self._paths.add(address):
+            self._import.look_up(address)
 
     def _on_link(self, before: Link | None, after: Link | None, fell: bool) -> None:
         assert self._mirror is not None
