@@ -31,7 +31,7 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
-LONG_BENCHMARKS: Final = ("soak", "storm", "signalling", "tun", "io", "kernel")
+LONG_BENCHMARKS: Final = ("soak", "storm", "signalling", "freeradius", "tun", "io", "kernel")
 """What it measures only if it is named."""
 
 SIMULATORS: Final = ("lac", "cpe", "radius")

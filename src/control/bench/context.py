@@ -49,6 +49,8 @@ class Sizes:
     signalling_rate: float = 1000.0
     """Dial-outs a second."""
     signalling_seconds: float = 60.0
+    freeradius_rate: float = 300.0
+    freeradius_seconds: float = 20.0
     idle_calls: int = 500
     lossy_calls: int = 500
     standing: int = 65535
@@ -80,6 +82,8 @@ QUICK: Final = Sizes(
     bucket=20,
     signalling_rate=20.0,
     signalling_seconds=2.0,
+    freeradius_rate=20.0,
+    freeradius_seconds=2.0,
     idle_calls=10,
     lossy_calls=20,
     standing=40,

@@ -127,7 +127,7 @@ def _sim(half: str, lacs: int, delay: float, loss: float, reorder: float, radius
         SimUser("site", PASSWORD, (("Framed-IP-Address", "{address}"),)),
     )
     far = SimCpe(
-        "4930",
+        "*",
         username="site",
         password=PASSWORD,
         peer_username="lns",

@@ -14,10 +14,11 @@ import random
 import resource
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from time import monotonic, process_time
-from typing import Final
+from typing import Final, Protocol
 
 from control.bench.context import Context
 from control.bench.far_side import FarSide
@@ -54,6 +55,8 @@ class Measured:
     latencies: list[float] = field(default_factory=list)
     """Seconds from a trigger to its forwarding."""
     far_cpu: float = 0.0
+    made: float = 0.0
+    """Of `cpu`: the packets of triggers, made as if they had come from somewhere."""
 
     def latency(self, share: float) -> float:
         """A percentile, in milliseconds."""
@@ -100,13 +103,14 @@ class Load:
         return self.measured
 
     def _trigger(self, count: int) -> None:
-        now = monotonic()
+        now, began = monotonic(), process_time()
         packets = []
         for number in range(self._number, self._number + count):
             to = site(number)
             self._sent[to] = now
             packets.append(udp_packet(HOME, 1024, to, 53, b"load"))
         self._number += count
+        self.measured.made += process_time() - began
         self.process.receive("home", *packets)
 
     async def _all_up(self) -> None:
@@ -126,8 +130,23 @@ class Load:
                     self.measured.latencies.append(now - sent)
 
 
-def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> Measured:
-    """Calls at a rate."""
+class RadiusProcess(Protocol):
+    """A RADIUS server of its own on the far side's processor. A context manager."""
+
+    port: int
+
+    def __enter__(self) -> RadiusProcess: ...
+    def __exit__(self, *error: object) -> None: ...
+
+
+def load(
+    processors: Sequence[int],
+    rate: float,
+    seconds: float,
+    lacs: int,
+    new_radius: Callable[[str, int, int], RadiusProcess] | None = None,
+) -> Measured:
+    """Calls at a rate. `new_radius`: of addresses, LACs and processor; None: the simulated one."""
 
     async def measure(config: Config) -> Measured:
         one = Load(config)
@@ -139,10 +158,15 @@ def load(processors: Sequence[int], rate: float, seconds: float, lacs: int) -> M
         finally:
             await one.process.stop(grace=1.0)
 
-    half = _half()
-    with FarSide(processor=processors[0], lacs=lacs, half=half) as far:
-        room = round(rate * seconds) + 1000
-        found = asyncio.run(measure(_config(half, lacs, room, far.radius_port)))
+    half, room = _half(), round(rate * seconds) + 1000
+    with ExitStack() as stack:
+        far = stack.enter_context(
+            FarSide(processor=processors[0], lacs=lacs, half=half, radius=new_radius is None)
+        )
+        port = far.radius_port
+        if new_radius is not None:
+            port = stack.enter_context(new_radius(half, lacs, processors[0])).port
+        found = asyncio.run(measure(_config(half, lacs, room, port)))
     found.far_cpu = far.report.get("cpu", 0.0)
     return found
 
@@ -232,20 +256,26 @@ def lossy(calls: int, seed: int) -> Measured:
     return result
 
 
+def load_rows(name: str, found: Measured) -> Iterator[Row]:
+    """What calls at a rate came to."""
+    yield once(f"{name}: mean", "calls/s", statistics.mean(found.each_second))
+    yield once(f"{name}: least", "calls/s", min(found.each_second))
+    yield once(f"{name}: most", "calls/s", max(found.each_second))
+    yield once(f"{name}: not up in the end", "calls", found.calls - found.up)
+    yield once(f"{name}: LNS CPU of each", "us", found.cpu / found.calls * 1e6)
+    yield once(f"{name}: of that, triggers made", "us", found.made / found.calls * 1e6)
+    yield once(f"{name}: far side's CPU of each", "us", found.far_cpu / found.calls * 1e6)
+    yield once(f"{name}: latency p50", "ms", found.latency(0.5))
+    yield once(f"{name}: latency p99", "ms", found.latency(0.99))
+
+
 def signalling(context: Context) -> Iterator[Row]:
     """All of it."""
     sizes, processors = context.sizes, context.processors
     rate = sizes.signalling_rate
     found = load(processors, rate, sizes.signalling_seconds, LACS)
     name = f"signalling {rate:g} dial-outs/s for {sizes.signalling_seconds:g} s"
-    yield once(f"{name}: mean", "calls/s", statistics.mean(found.each_second))
-    yield once(f"{name}: least", "calls/s", min(found.each_second))
-    yield once(f"{name}: most", "calls/s", max(found.each_second))
-    yield once(f"{name}: not up in the end", "calls", found.calls - found.up)
-    yield once(f"{name}: LNS CPU of each", "us", found.cpu / found.calls * 1e6)
-    yield once(f"{name}: far side's CPU of each", "us", found.far_cpu / found.calls * 1e6)
-    yield once(f"{name}: latency p50", "ms", found.latency(0.5))
-    yield once(f"{name}: latency p99", "ms", found.latency(0.99))
+    yield from load_rows(name, found)
     found = idle(processors, sizes.idle_calls)
     yield once("signalling idle: trigger to first packet p50", "ms", found.latency(0.5))
     yield once("signalling idle: trigger to first packet p99", "ms", found.latency(0.99))
