@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +33,7 @@ from control.errors import ResourceError
 PROGRAM: Final = "freeradius"
 READY: Final = "Ready to process requests"
 PATIENCE: Final = 30.0
-"""Seconds it may take to end."""
+"""Seconds it may take to start, and to end."""
 
 CONFIGURATION: Final = """
 prefix = /usr
@@ -134,19 +135,19 @@ class FreeRadius:
             raise
 
     def __enter__(self) -> FreeRadius:
-        assert self._process.stdout is not None
-        said = []
-        for line in self._process.stdout:
-            said.append(line)
-            if READY in line:
-                return self
-        self.__exit__()
-        raise ResourceError(f"FreeRADIUS does not start: {''.join(said[-3:]).strip()}")
+        end = time.monotonic() + PATIENCE
+        while READY not in (said := self._output().read_text()):
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                why = " ".join(said.splitlines()[-2:])
+                raise ResourceError(f"FreeRADIUS does not start: {why}")
+            time.sleep(0.02)
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._process.terminate()
         try:
-            self._process.communicate(timeout=PATIENCE)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -171,19 +172,24 @@ class FreeRadius:
             (self._folder / name).chmod(0o644)
         self._folder.chmod(0o755)
 
-    def _start(self, program: str, processor: int) -> subprocess.Popen[str]:
+    def _output(self) -> Path:
+        return self._folder / "output"
+
+    def _start(self, program: str, processor: int) -> subprocess.Popen[bytes]:
         user: dict[str, Any] = {}
         if os.geteuid() == 0:
             user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
             shutil.chown(self._folder, "nobody", "nogroup")
-        process = subprocess.Popen(
-            [program, "-f", "-l", "stdout", "-d", str(self._folder)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            process_group=0,
-            **user,
-        )
+        # A file: nobody reads a pipe while it is measured, and it would wait for that.
+        with self._output().open("w") as output:
+            process = subprocess.Popen(
+                [program, "-f", "-l", "stdout", "-d", str(self._folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                **user,
+            )
         os.sched_setaffinity(process.pid, {processor})
         return process
 
