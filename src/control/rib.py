@@ -18,6 +18,8 @@ import pytricia
 from control.errors import LocalProtocolError
 from control.unlocked import unlocked
 
+OCTETS = frozenset(map(str, range(256)))
+"""As they are written in an IPv4 address."""
 ACCESS_DISTANCE = 2
 """Administrative distance of an access route."""
 DIALOUT_DISTANCE = 252
@@ -61,6 +63,10 @@ def canonical_prefix(prefix: str) -> str:
 
     Raises LocalProtocolError if it is neither; pytricia itself takes /33 and /-1 silently.
     """
+    address, slash, length = prefix.partition("/")
+    parts = address.split(".")
+    if len(parts) == 4 and (length == "32" or not slash) and OCTETS.issuperset(parts):
+        return f"{address}/32"  # nearly every access route is one of these
     try:
         return str(ipaddress.ip_network(prefix, strict=False))
     except ValueError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from control.dataplane import Transaction
 from control.errors import DialoutError
 from control.radius.events import SessionGrant
-from control.rib import Change, ChangeKind
+from control.rib import OCTETS, Change, ChangeKind
 
 _MARTIANS = tuple(
     ipaddress.ip_network(prefix)
@@ -23,6 +23,14 @@ _MARTIANS = tuple(
     )
 )
 """RFC 6890: never the address of a remote site."""
+
+
+_PUBLIC = frozenset(
+    str(first)
+    for first in range(256)
+    if not any(ipaddress.ip_address(f"{first}.0.0.0") in martian for martian in _MARTIANS)
+)
+"""First octets of addresses that no martian prefix of IPv4 holds; all of them are /8 or shorter."""
 
 
 class RouteDoesNotFit(DialoutError):
@@ -88,6 +96,9 @@ def verify(
 
 
 def _network(prefix: str, version: int) -> str:
+    first, *rest = prefix.removesuffix("/32").split(".")
+    if version == 4 and len(rest) == 3 and first in _PUBLIC and OCTETS.issuperset(rest):
+        return f"{first}.{'.'.join(rest)}/32"  # nearly every site
     try:
         network = ipaddress.ip_network(prefix, strict=False)
     except ValueError as error:

@@ -182,7 +182,9 @@ class IncomingCalls:
         if isinstance(event, l2tp.CallArrived):
             self._arrived(local, event, now)
             return True
-        if not isinstance(event, l2tp.CallConnected | l2tp.CallClosed | l2tp.LineErrors):
+        if not self._by_call or not isinstance(
+            event, l2tp.CallConnected | l2tp.CallClosed | l2tp.LineErrors
+        ):
             return False
         session = self._by_call.get((local, event.call))
         if session is None:
@@ -199,6 +201,8 @@ class IncomingCalls:
         return True
 
     def on_radius(self, group: str, event: radius.Event, now: float) -> bool:
+        if not self._by_call:  # most routers take none
+            return False
         request = (group, event.request)
         found = self._services.requests.find(request)
         if found is None or not isinstance(found[0], IncomingSession):
@@ -216,6 +220,8 @@ class IncomingCalls:
         return True
 
     def on_ppp(self, nh: NextHop, frame: bytes, now: float) -> bool:
+        if not self._by_call:
+            return False
         found = self._services.adjacencies.find(nh)
         if found is None or not isinstance(found[0], IncomingSession):
             return False

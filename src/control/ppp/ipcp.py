@@ -5,7 +5,6 @@ RFC 1332 3, RFC 1877 1. The automaton and packets are negotiation.py. No header 
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 
 from control.errors import DecodeError
@@ -143,8 +142,9 @@ class IpcpPolicy:
 
 
 def is_host(address: str) -> bool:
-    """Whether a host may have this IPv4 address: not 0/8, loopback, multicast or reserved."""
+    """Whether a host may have this IPv4 address, written as an option's row reads it: not 0/8,
+    loopback, multicast or reserved."""
     if not address:
         return False
-    first = ipaddress.IPv4Address(address).packed[0]
+    first = int(address.partition(".")[0])
     return 0 < first < 224 and first != 127

@@ -186,13 +186,17 @@ class Link:
         """Seconds at which handle_timer has something to do; None: only input can change things."""
         if self._finished or self.phase is Phase.DEAD:
             return None
-        return earliest(
+        found = earliest(
             self._lcp.get_timer(),
             self._authentication.get_timer(),
             self._deadline,
             self._authentication_deadline,
-            *self._networks.timers(),
         )
+        for network in self._networks.all:
+            when = network.negotiation.get_timer()
+            if when is not None and (found is None or when < found):
+                found = when
+        return found
 
     def next_event(self) -> Event | None:
         return self._box.events.pop(0) if self._box.events else None

@@ -115,8 +115,11 @@ class MutualAuthentication:
                 role.handle_timer(now)
 
     def get_timer(self) -> float | None:
-        timers = [r.get_timer() for r in (self._authenticator, self._claimant) if r is not None]
-        return earliest(*timers)
+        authenticator, claimant = self._authenticator, self._claimant
+        return earliest(
+            None if authenticator is None else authenticator.get_timer(),
+            None if claimant is None else claimant.get_timer(),
+        )
 
     def _new_authenticator(self, method: str) -> Authenticator:
         if method == "pap":

@@ -164,9 +164,6 @@ class Networks:
         for network in self.all:
             network.negotiation.handle_timer(now)
 
-    def timers(self) -> list[float | None]:
-        return [network.negotiation.get_timer() for network in self.all]
-
     def forget_assigned(self) -> None:
         """What an earlier authentication assigned no longer holds."""
         self.assign(self._config.peer_address, self.configured_identifier, ())

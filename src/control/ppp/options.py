@@ -12,7 +12,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 from control.errors import DecodeError
@@ -32,6 +31,7 @@ AUTHENTICATION: Final[dict[str, bytes]] = {
 2759 2; `chap` is CHAP with MD5)."""
 
 _HEADER_SIZE: Final = 2
+_OCTETS: Final = frozenset(map(str, range(256)))
 
 
 @unlocked
@@ -109,8 +109,10 @@ def _read_address(data: bytes) -> str:
     return ".".join(map(str, data))
 
 
-@lru_cache(4096)
 def _write_address(value: str) -> bytes:
+    parts = value.split(".")
+    if len(parts) == 4 and _OCTETS.issuperset(parts):
+        return bytes(map(int, parts))
     return ipaddress.IPv4Address(value).packed
 
 

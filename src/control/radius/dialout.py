@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from control.errors import DialoutError, RemoteProtocolError
@@ -175,8 +176,12 @@ def _endpoint(values: _Values, name: str) -> str:
     if medium not in (_MEDIUM_IPV4, _MEDIUM_IPV6):
         raise _Unusable(f"Tunnel-Medium-Type {medium} is neither IPv4 nor IPv6")
     text = _string(values, name)
-    if not text:
-        return ""
+    return _address(text, medium, name) if text else ""
+
+
+@lru_cache(1024)
+def _address(text: str, medium: int, name: str) -> str:
+    """LACs are few, and each is looked at with every call."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

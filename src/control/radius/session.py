@@ -148,8 +148,9 @@ def _address(values: dict[str, list[Value]], ignored: list[str]) -> str:
     text = str(values.get("Framed-IP-Address", [""])[0])
     if text in ("", _PEER_CHOOSES, _WE_CHOOSE):
         return ""
-    address = ipaddress.IPv4Address(text)
-    if address.is_unspecified or address.is_multicast or address.is_loopback or address.is_reserved:
+    first = int(text.partition(".")[0])
+    # Unspecified, loopback; multicast and reserved.
+    if text == "0.0.0.0" or first == 127 or first >= 224:
         ignored.append(f"Framed-IP-Address {text} is not the address of a host")
         return ""
     return text

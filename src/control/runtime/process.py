@@ -29,6 +29,7 @@ from control.runtime.data_plane_health import Health, health_of
 from control.runtime.early_frames import PATIENCE as EARLY_PATIENCE
 from control.runtime.early_frames import RATE as EARLY_RATE
 from control.runtime.early_frames import EarlyFrames
+from control.runtime.entropy import Entropy
 from control.runtime.kernel_routing import KernelRouting
 from control.runtime.port_set import PortSet
 from control.runtime.ports import OpenPort
@@ -69,7 +70,7 @@ class Process:
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self.config = config
-        self._rng = random.SystemRandom() if rng is None else rng
+        self._rng = Entropy() if rng is None else rng
         self._wall = wall
         self._store = store
         self._on_event = on_event

@@ -182,3 +182,20 @@ def test_rib_and_its_changes_agree_with_a_naive_rib(orders):
         for address in ADDRESSES:
             found = rib.lookup(address)
             assert (found.nh if found else None) == naive.lookup(address)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["", "/32", "/24", "/8"]))
+def test_host_prefixes_are_written_as_all_others(number: int, length: str) -> None:
+    text = f"{ipaddress.IPv4Address(number)}{length}"
+    assert canonical_prefix(text) == str(ipaddress.ip_network(text, strict=False))
+
+
+@pytest.mark.parametrize("text", ["10.0.0", "10.0.0.256", "10.0.0.01", "10.0.0.1/032", "10.0.0.1/"])
+def test_no_prefix_is_taken_for_a_host(text: str) -> None:
+    try:
+        expected = str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        with pytest.raises(LocalProtocolError):
+            canonical_prefix(text)
+    else:
+        assert canonical_prefix(text) == expected

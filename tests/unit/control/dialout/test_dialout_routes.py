@@ -1,7 +1,11 @@
 """Access routes: which prefixes, verification, equal prefixes, renegotiation."""
 
+import ipaddress
+
 import pytest
 from dialout_bench import LAC1, LOCAL, SITE, Bench, configuration, grant_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from control.config import Profile, Target
 from control.dialout.access_route import RouteDoesNotFit, access_prefixes
@@ -231,3 +235,16 @@ def test_nested_targets_make_sessions_of_the_longest_match():
     assert [s.target.prefix for s in bench.manager.sessions.values()] == [
         *("10.1.0.0/16", "10.0.0.0/8")
     ]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_site_is_routed_unless_its_address_is_no_hosts(number: int) -> None:
+    address = ipaddress.IPv4Address(number)
+    martians = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+    granted = SessionGrant(framed_address=str(address))
+    if any(address in ipaddress.ip_network(prefix) for prefix in martians):
+        with pytest.raises(RouteDoesNotFit):
+            access_prefixes(granted, "", accept_peer_address=False)
+    else:
+        found = access_prefixes(granted, "", accept_peer_address=False)
+        assert found == (f"{address}/32",)
