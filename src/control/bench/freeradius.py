@@ -98,15 +98,16 @@ server default {{
 }}
 """
 USERS: Final = """
-DEFAULT User-Name =~ "^([0-9]+)[.]([0-9]+)[.]([0-9]+)[.]([0-9]+)@{domain}$", Auth-Type := Accept
+DEFAULT User-Name =~ "^{address}@{domain}$", Auth-Type := Accept
 \tERX-Dial-Out-Number = "%{{1}}*%{{2}}*%{{3}}*%{{4}}",
 \tERX-PPP-Username = "lns",
 \tERX-PPP-Password = "{password}",
 \t{lacs}
 
-DEFAULT Called-Station-Id =~ "^([0-9]+)[*]([0-9]+)[*]([0-9]+)[*]([0-9]+)$", Cleartext-Password := "{password}"
+DEFAULT Called-Station-Id =~ "^{number}$", Cleartext-Password := "{password}"
 \tFramed-IP-Address = "%{{1}}.%{{2}}.%{{3}}.%{{4}}"
-"""  # noqa: E501
+"""
+_OCTET: Final = "([0-9]+)"
 _LAC: Final = """Tunnel-Type:{tag} = L2TP,
 \tTunnel-Medium-Type:{tag} = IPv4,
 \tTunnel-Server-Endpoint:{tag} = "{address}",
@@ -163,7 +164,11 @@ class FreeRadius:
                 folder=self._folder, secret=RADIUS_SECRET.decode(), address=address, port=self.port
             ),
             "users": USERS.format(
-                domain=DOMAIN, password=PASSWORD.decode(), lacs=",\n\t".join(tunnels)
+                address="[.]".join([_OCTET] * 4),
+                number="[*]".join([_OCTET] * 4),
+                domain=DOMAIN,
+                password=PASSWORD.decode(),
+                lacs=",\n\t".join(tunnels),
             ),
             "dictionary": "",
         }
