@@ -5,7 +5,7 @@ _dialout() {
     local path=dialout words= at
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "$path ${COMP_WORDS[at]}" in
-            "dialout replay"|"dialout demo"|"dialout check"|"dialout run"|"dialout sim"|"dialout bench"|"dialout show"|"dialout show chassis"|"dialout show virtual-routers"|"dialout show targets"|"dialout show sessions"|"dialout show tunnels"|"dialout show routes"|"dialout show triggers"|"dialout show calls"|"dialout show counters"|"dialout show health"|"dialout show lacs"|"dialout show radius"|"dialout show ports"|"dialout show schema"|"dialout session"|"dialout session reset"|"dialout session delete"|"dialout target"|"dialout target add"|"dialout target remove"|"dialout target freeze"|"dialout target unfreeze"|"dialout freeze"|"dialout unfreeze"|"dialout lac"|"dialout lac drain"|"dialout lac undrain"|"dialout lac shutdown"|"dialout reload"|"dialout counters"|"dialout explain"|"dialout top"|"dialout completion")
+            "dialout replay"|"dialout demo"|"dialout check"|"dialout run"|"dialout sim"|"dialout bench"|"dialout show"|"dialout show chassis"|"dialout show virtual-routers"|"dialout show targets"|"dialout show sessions"|"dialout show tunnels"|"dialout show routes"|"dialout show triggers"|"dialout show calls"|"dialout show counters"|"dialout show health"|"dialout show lacs"|"dialout show radius"|"dialout show ports"|"dialout show schema"|"dialout session"|"dialout session reset"|"dialout session delete"|"dialout target"|"dialout target add"|"dialout target remove"|"dialout target freeze"|"dialout target unfreeze"|"dialout freeze"|"dialout unfreeze"|"dialout lac"|"dialout lac drain"|"dialout lac undrain"|"dialout lac shutdown"|"dialout reload"|"dialout counters"|"dialout explain"|"dialout top"|"dialout trace"|"dialout capture"|"dialout completion")
                 path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
@@ -214,10 +214,36 @@ _dialout() {
             COMPREPLY=($(compgen -W "" -- "$current")); return ;;
         "dialout top --socket")
             COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "dialout trace --count")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout trace --filter")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout trace --patience")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout trace --socket")
+            COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "dialout capture --write")
+            COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "dialout capture --filter")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --snaplen")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --count")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --port")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --socket")
+            COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "dialout capture --rotate-size")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --rotate-seconds")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout capture --files")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
     esac
     case "$path" in
         "dialout")
-            words="replay demo check run sim bench show session target freeze unfreeze lac reload counters explain top completion -h --help --version" ;;
+            words="replay demo check run sim bench show session target freeze unfreeze lac reload counters explain top trace capture completion -h --help --version" ;;
         "dialout replay")
             words="-h --help --config --write --report --html --limit --seed --json --to --speed --loop -v --verbose -q --quiet"
             COMPREPLY=($(compgen -f -- "$current")) ;;
@@ -260,7 +286,7 @@ _dialout() {
         "dialout show ports")
             words="brief detail -h --help --limit --json --socket" ;;
         "dialout show schema")
-            words="call changed chassis counters explanation health hello lac port radius reload route session target top trigger tunnel virtual-router -h --help" ;;
+            words="call capture changed chassis counters explanation health hello lac port radius reload route session target top trace trigger tunnel virtual-router -h --help" ;;
         "dialout session")
             words="reset delete -h --help" ;;
         "dialout session reset")
@@ -297,6 +323,10 @@ _dialout() {
             words="-h --help --virtual-router --json --socket" ;;
         "dialout top")
             words="-h --help --watch --once --json --socket" ;;
+        "dialout trace")
+            words="-h --help --count --filter --patience --json --socket" ;;
+        "dialout capture")
+            words="-h --help --write --filter --snaplen --count --port --socket --rotate-size --rotate-seconds --files" ;;
         "dialout completion")
             words="bash zsh -h --help" ;;
     esac

@@ -35,6 +35,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.prefix = f"dialout-{os.getpid()}-"
+        self.socket = str(folder / "control.sock")
         self._running: list[subprocess.Popen[str]] = []
 
     # Namespaces -----------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def play(lab: Lab, seconds: int) -> None:
     lab.says("far-side.log", "radius 10.88.0.9")
     lab.settle_site()
     run = ("run", "--config", str(lab.folder / "lns.toml"), "--state", str(lab.folder / "state"))
-    lab.start("lns", "lns.log", *_dialout(*run))
+    lab.start("lns", "lns.log", *_dialout(*run, "--socket", lab.socket))
     lab.says("lns.log", "started")
     lab.wait_for_route()
     print(f"home 192.0.2.10 pings {SITE}, which nobody has called yet:\n")
@@ -149,6 +150,8 @@ def play(lab: Lab, seconds: int) -> None:
     lab.says("lns.log", "CONNECTING -> IN_SERVICE")
     print("what the router did:\n")
     print((lab.folder / "lns.log").read_text())
+    for words in (("show", "sessions"), ("explain", SITE)):
+        print(f"$ dialout {' '.join(words)}\n\n{_run(*_dialout(*words, '--socket', lab.socket))}")
     lab.start("site", "iperf3.log", "iperf3", "-s", "-1", "--forceflush")
     lab.says("iperf3.log", "listening")
     for title, words in (("TCP from home to the site", ()), ("and back", ("-R",))):

@@ -25,11 +25,18 @@ class Rows(NamedTuple):
     rows: Iterator[dict[str, Any] | None]
 
 
+def _nothing() -> None:
+    pass
+
+
 class Repeat(NamedTuple):
     """The same question again and again."""
 
     seconds: float
     make: Callable[[], Any]
+    """None: that was the end of it."""
+    end: Callable[[], object] = _nothing
+    """Called when it is over, however that came."""
 
 
 class Later(NamedTuple):

@@ -36,6 +36,8 @@ class Argument(NamedTuple):
     flag: bool = False
     convert: Callable[[str], Any] = str
     """What is typed to what JSON has. Raises ValueError."""
+    bare: bool = False
+    """At the command line its name alone means the default."""
     private: bool = False
     """Clients decide it; the command line has no such option."""
 
@@ -50,6 +52,17 @@ def text(name: str, help: str, **more: Any) -> Argument:
 
     allowed = f"a text of 1 to {LONGEST} printable characters"
     return Argument(name, allowed, parse, help, **more)
+
+
+def expression(name: str, help: str, **more: Any) -> Argument:
+    """A filter expression of tcpdump(8)."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= 4096 or not value.isprintable():
+            raise Refused
+        return value
+
+    return Argument(name, "a text of 1 to 4096 printable characters", parse, help, **more)
 
 
 def address(name: str, help: str, **more: Any) -> Argument:

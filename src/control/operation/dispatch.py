@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from control.errors import ConfigurationError, DialoutError
-from control.operation import ask, change, explain, show
+from control.operation import ask, change, explain, inspect, show
 from control.operation.answer import Answer, Asked, Handler
 from control.operation.arguments import Refused
 from control.operation.protocol import BadRequest, Code, Request, decode
@@ -23,6 +23,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **change.HANDLERS,
     **ask.HANDLERS,
     **explain.HANDLERS,
+    **inspect.HANDLERS,
 }
 """What each command of the table does."""
 

@@ -28,6 +28,18 @@ class OpenPort(Protocol):
     def port(self) -> Any: ...
 
 
+class Watched(Protocol):
+    """A capture under way."""
+
+    def part(self) -> Any:
+        """What came since the last one; None behind the last packet."""
+        ...
+
+    def close(self) -> None:
+        """Ends it; again if it is over already."""
+        ...
+
+
 class Router(Protocol):
     """Everything is looked at and changed between two turns of the event loop."""
 
@@ -51,6 +63,17 @@ class Router(Protocol):
 
     def conditions(self) -> list[Condition]:
         """What of the router somebody should know, the worst first."""
+        ...
+
+    def capture(
+        self, expression: str, snaplen: int, count: int | None, port: str | None
+    ) -> Watched:
+        """Raises NotFound, ConfigurationError for a filter that is none, ResourceError."""
+        ...
+
+    async def trace(self, expression: str, count: int, patience: float) -> Any:
+        """The next packets and what became of them; fewer if `patience` seconds are over. Raises
+        as `capture`."""
         ...
 
     def settle(self) -> None:

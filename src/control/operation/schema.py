@@ -32,6 +32,8 @@ VIEWS: Final[dict[str, type | types.UnionType]] = {
     "changed": views.Changed,
     "reload": views.ReloadView,
     "explanation": views.ExplanationView,
+    "trace": views.TraceView,
+    "capture": views.CaptureView,
     "hello": views.HelloView,
     "top": views.TopView,
 }

@@ -288,6 +288,61 @@ class HelloView:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedPacket:
+    time: float
+    """Seconds since the start."""
+    port: str
+    """By which it came."""
+    link: str
+    octets: int
+    verdict: str
+    reason: str
+    """Drop reason, `none` for another verdict."""
+    route: str | None
+    kind: str
+    """Of the adjacency that its route leads to."""
+    nh: int
+    frame: str
+    """As received, hexadecimal; its first 1,920 octets."""
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracedPath:
+    """A way that packets went."""
+
+    port: str
+    route: str | None
+    kind: str
+    verdict: str
+    reason: str
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    packets: tuple[TracedPacket, ...]
+    paths: tuple[TracedPath, ...]
+    """The most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureView:
+    """What came since the last one."""
+
+    header: str
+    """What each file begins with, base64 of pcapng blocks; empty but for the first."""
+    blocks: str
+    """Packets, likewise."""
+    packets: int
+    seen: int
+    """Of all that passed until now, of those that the filter took, and of those missed because
+    nobody fetched them in time."""
+    taken: int
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """One header before the packet."""
 

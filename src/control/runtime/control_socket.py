@@ -210,16 +210,19 @@ class _Client:
 
     async def _repeat(self, id: Id, answer: Repeat) -> None:
         """Until the client asks something else, or leaves."""
-        while not self._todo:
-            await self._send(reply(id, answer.make(), more=True))
-            try:
-                async with asyncio.timeout(answer.seconds):
-                    data = await self._reader.read(_READ)
-            except TimeoutError:
-                continue
-            if not data:
-                raise EOFError
-            await self._feed(data)
+        try:
+            while not self._todo and (made := answer.make()) is not None:
+                await self._send(reply(id, made, more=True))
+                try:
+                    async with asyncio.timeout(answer.seconds):
+                        data = await self._reader.read(_READ)
+                except TimeoutError:
+                    continue
+                if not data:
+                    raise EOFError
+                await self._feed(data)
+        finally:
+            answer.end()
         await self._send(reply(id, None))
 
     async def _send(self, line: bytes) -> None:

@@ -10,6 +10,7 @@ from control.health import Condition
 from control.lns import Lns
 from control.metrics.facts import Facts
 from control.operation.router import OpenPort
+from control.runtime.looking import Looking
 from control.runtime.observation import Observation
 from control.runtime.process import Process
 
@@ -25,6 +26,9 @@ class Operated:
         self._process = process
         self._observation = observation
         self._load = load
+        self.looking = Looking(process)
+        self.capture = self.looking.capture
+        self.trace = self.looking.trace
 
     @property
     def lns(self) -> Lns:

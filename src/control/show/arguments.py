@@ -21,8 +21,8 @@ _GROUPS: Final = {
     "lac": "drain, undrain or shut down a LAC",
 }
 """Commands of two words, by the first."""
-_ELSEWHERE: Final = ("hello",)
-"""Programs ask that; people have no use for it."""
+_ELSEWHERE: Final = ("hello", "capture")
+"""Programs ask the one, people have no use for it; the other writes files and has more options."""
 _SHOWN: Final = """\
 Asks the running router and prints its answer, as a table or, with --json, as the
 JSON that its schema describes (`dialout show schema VIEW`)."""
@@ -45,6 +45,7 @@ def add_operation(commands: Any) -> None:
         _add_request(
             inside.add_parser(second or first, help=row.help, description=_sentence(row.help)), row
         )
+    _add_capture(commands)
     completion = commands.add_parser(
         "completion",
         help="print what makes a shell complete commands",
@@ -56,6 +57,44 @@ def add_operation(commands: Any) -> None:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _add_capture(commands: Any) -> None:
+    row = COMMANDS["capture"]
+    capture = commands.add_parser(
+        "capture",
+        help="capture packets of a running router into pcapng files",
+        description=f"Writes {row.help}.\nEach packet has its verdict as comment. Ends at Ctrl-C.",
+    )
+    capture.add_argument(
+        "--write", metavar="FILE", default="-", help="pcapng file; default: standard output"
+    )
+    _add_request(capture, row, as_json=False)
+    capture.add_argument(
+        "--rotate-size", type=_positive, metavar="MB", help="another file after so many megabytes"
+    )
+    capture.add_argument(
+        "--rotate-seconds", type=_positive, metavar="SECONDS", help="another file after this time"
+    )
+    capture.add_argument(
+        "--files", type=_files, metavar="N", help="keep so many of them, the latest"
+    )
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number above 0, up to 1e9")
+    return value
+
+
+def _files(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 100000):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number from 1 to 100000")
+    return int(text)
 
 
 def _add_show(commands: Any) -> None:
@@ -84,13 +123,14 @@ def _add_show(commands: Any) -> None:
     schema.set_defaults(request="schema")
 
 
-def _add_request(parser: argparse.ArgumentParser, row: Command) -> None:
+def _add_request(parser: argparse.ArgumentParser, row: Command, *, as_json: bool = True) -> None:
     for argument in row.arguments:
         if not argument.private:
             _add_argument(parser, argument)
     if row.name == "top":
         parser.add_argument("--once", action="store_true", help="print one picture as text")
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    if as_json:
+        parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     parser.add_argument(
         "--socket", metavar="PATH", help="control socket of the router; default: where it is"
     )
@@ -110,9 +150,10 @@ def _add_argument(parser: argparse.ArgumentParser, argument: Argument) -> None:
     if argument.positional:
         parser.add_argument(argument.name, **more)
     elif argument.default is not None:
-        # Told without a value it is the default; not told at all, nothing is repeated.
         more["help"] += f"; default: {argument.default:g}"
-        parser.add_argument(option, nargs="?", const=argument.default, **more)
+        if argument.bare:
+            more |= {"nargs": "?", "const": argument.default}
+        parser.add_argument(option, **more)
     else:
         parser.add_argument(option, required=argument.required, **more)
 
@@ -125,6 +166,8 @@ def _metavar(argument: Argument) -> str:
         return "N" if argument.convert is int else "SECONDS"
     if argument.choices:
         return argument.name.upper()
+    if argument.name == "filter":
+        return "EXPRESSION"
     return argument.name.upper() if argument.name in _ADDRESSES else "NAME"
 
 

@@ -46,6 +46,8 @@ def _ask(arguments: argparse.Namespace) -> int:
     path = to_ask() if arguments.socket is None else arguments.socket
     if command.name == "top":
         return _top(path, told, arguments)
+    if command.name == "capture":
+        return _save(path, arguments, told)
     if command.repeats:
         if "watch" in told:
             return _watch(path, command, told, arguments.json)
@@ -57,7 +59,8 @@ def _ask(arguments: argparse.Namespace) -> int:
         told["detail"] = True
     # A long list is many objects, and none of them goes before the end.
     gc.disable()
-    parts = ask(path, command.name, told)
+    patience = PATIENCE + float(told.get("patience", 0.0))
+    parts = ask(path, command.name, told, patience=patience)
     if command.rows and arguments.json:
         return _stream(parts)
     result = [row for part in parts for row in part] if command.rows else next(parts)
@@ -83,6 +86,17 @@ def _top(path: str, told: dict[str, Any], arguments: argparse.Namespace) -> int:
         print(json.dumps(next(looks()), indent=1))
         return OK
     return top.once(looks, print) if arguments.once else top.live(looks)
+
+
+def _save(path: str, arguments: argparse.Namespace, told: dict[str, Any]) -> int:
+    from control.show.capture import MEGABYTE, Rotation, save
+
+    rotation = Rotation(
+        int((arguments.rotate_size or 0) * MEGABYTE),
+        arguments.rotate_seconds or 0.0,
+        arguments.files or 0,
+    )
+    return save(path, told, arguments.write, rotation)
 
 
 def _stream(parts: Any) -> int:

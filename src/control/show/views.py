@@ -187,6 +187,23 @@ def _explanation(one: Result, detail: bool) -> list[str]:
     return found
 
 
+def _trace(one: Result, detail: bool) -> list[str]:
+    found: list[str] = []
+    for number_of, packet in enumerate(one["packets"], 1):
+        head = f"packet {number_of} at {packet['time']:.6f} s, port {word(packet['port'])}"
+        found += [f"{head}, {packet['octets']} octets", *(f"  {word(s)}" for s in packet["steps"])]
+        found.append("")
+    columns = (
+        number("PACKETS", "packets"),
+        Column("FROM", "port"),
+        Column("ROUTE", "route"),
+        Column("LEADS TO", "kind"),
+        Column("VERDICT", "verdict"),
+        Column("REASON", "reason", lambda reason: "" if reason == "none" else word(reason)),
+    )
+    return [*found, *(table(columns, one["paths"]) if one["paths"] else ["no packet came by"])]
+
+
 def _reload(one: Result, detail: bool) -> list[str]:
     number_of = len(one["lines"])
     told = f"{number_of} difference" + ("" if number_of == 1 else "s")
@@ -207,6 +224,7 @@ _VIEWS: Final[Mapping[str, Callable[[Result, bool], list[str]]]] = {
     "counters": _counters,
     "health": _health,
     "explain": _explanation,
+    "trace": _trace,
     "reload": _reload,
     "hello": _hello,
 }
