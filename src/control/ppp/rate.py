@@ -10,8 +10,8 @@ class TokenBucket:
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
+        self._burst = burst
+        self._tokens: float = burst
         self._filled: float | None = None
 
     def take(self, now: float) -> bool:
