@@ -8,6 +8,7 @@ import os
 import pwd
 import signal
 import socket
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -115,6 +116,51 @@ def test_asked_twice_it_does_not_wait(tmp_path: Path) -> None:
             peers.close()
             run.process.send_signal(signal.SIGTERM)
             await run.says("SIGTERM: closing")
+            assert await run.end() == 0
+
+    asyncio.run(story())
+
+
+def test_log_that_cannot_be_written_is_told_once_and_ends_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = playing(tmp_path, 0)
+        peers = simulators(tmp_path)
+        arguments = ("run", "--config", str(file), "--socket", "none")
+        with open("/dev/full", "w") as full:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "control.cli", *arguments,
+                stdout=full, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(PATIENCE):
+                assert process.stderr is not None
+                told = await process.stderr.readline()
+                while not peers.lacs[0].lac.bank.in_use:
+                    await asyncio.sleep(0.01)
+                process.send_signal(signal.SIGTERM)
+                rest = await process.stderr.read()
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert told.decode() == (
+            "dialout: the log cannot be written: [Errno 28] No space left on device; "
+            "what is lost is counted\n"
+        )
+        assert rest == b""
+        peers.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signal_without_meaning_ends_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    async def story() -> None:
+        async with command("run", "--config", playing(tmp_path, 3600)) as run:
+            await run.says("started")
+            run.process.send_signal(number)
+            await run.says(f"{number.name}: it has no meaning here")
             assert await run.end() == 0
 
     asyncio.run(story())

@@ -39,6 +39,8 @@ from control.runtime.process import Process
 from control.runtime.service import Service
 from control.runtime.state import StateDirectory
 
+_WITHOUT_MEANING = (signal.SIGUSR1, signal.SIGUSR2)
+"""Other daemons reopen logs or show counters at these; unasked they would end the process."""
 NO_STATE = "without --state budgets begin anew with every start"
 
 
@@ -72,7 +74,7 @@ def run(
             directory = stack.enter_context(StateDirectory(state))
             store = SqliteBudgetStore(str(directory.budgets))
             stack.callback(lambda: store.close(time.time()))
-        lines = Lines(sys.stdout)
+        lines = Lines(sys.stdout, _complain)
         stack.callback(lines.close)
         journal = _journal(to) if not as_json else None
         structured: Structured | None = None
@@ -89,6 +91,12 @@ def run(
         stack.callback(service.close)
         running = _Run(path, config, store, grace, log, lost, service)
         return asyncio.run(running.run(listener))
+
+
+def _complain(why: str) -> None:
+    if sys.stderr is not None:
+        what = f"dialout: the log cannot be written: {why}; what is lost is counted"
+        print(what, file=sys.stderr, flush=True)
 
 
 def _journal(to: str) -> Journal | None:
@@ -170,6 +178,8 @@ class _Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_end, number)
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+        for number in _WITHOUT_MEANING:
+            loop.add_signal_handler(number, self._on_other, number)
         process = self._process
         await process.start()
         try:
@@ -220,6 +230,9 @@ class _Run:
     def _on_end(self, number: signal.Signals) -> None:
         self._note(Level.NOTICE, "signal", f"{number.name}: closing calls and tunnels")
         self._end.set()
+
+    def _on_other(self, number: signal.Signals) -> None:
+        self._note(Level.NOTICE, "signal", f"{number.name}: it has no meaning here")
 
     def _on_reload(self) -> None:
         task = asyncio.create_task(self._reload())

@@ -54,3 +54,38 @@ def test_stream_that_is_closed_or_not_there_is_no_error():
         lines = Lines(stream)
         lines.write("nobody hears it")
         lines.close()
+
+
+class Full(io.StringIO):
+    """A file on a disk without room for what is flushed, from the third flush on with room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushes = 0
+        self.flushed = threading.Semaphore(0)
+
+    def flush(self) -> None:
+        self.flushes += 1
+        self.flushed.release()
+        if self.flushes <= 2:
+            raise OSError(28, "No space left on device")
+
+
+def test_lines_that_the_stream_does_not_take_are_counted_and_told_once():
+    stream, told = Full(), []
+    lines = Lines(stream, told.append)
+    for text in ("lost", "lost", "kept"):
+        lines.write(text)
+        assert stream.flushed.acquire(timeout=PATIENCE)
+    lines.close()
+    assert lines.lost == 2
+    assert told == ["[Errno 28] No space left on device"]
+
+
+def test_closed_stream_is_told_and_its_lines_are_counted():
+    closed, told = io.StringIO(), []
+    closed.close()
+    lines = Lines(closed, told.append)
+    lines.write("nobody hears it")
+    lines.close()
+    assert (lines.lost, len(told)) == (1, 1)
