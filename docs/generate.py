@@ -36,6 +36,7 @@ from control.metrics.table import METRICS
 from control.ppp.authentication_table import AUTHENTICATOR, CLAIMANT
 from control.ppp.automaton import TABLE as AUTOMATON
 from control.ppp.phase import PHASES
+from control.radius.refused import REFUSED
 from fastpath.counters import COUNTERS
 from fastpath.verdict import REASONS, VERDICTS
 
@@ -297,6 +298,11 @@ def cdn_results() -> str:
     return table(("result", "the LAC says", "what we do"), rows)
 
 
+def refused_attributes() -> str:
+    """What RADIUS may say and nobody here carries out."""
+    return table(("attribute", "why it is not carried out"), list(REFUSED.items()))
+
+
 # --- the C header of the numbers ------------------------------------------------------------------
 
 HEADER = SOURCE / "fastpath/abi/fp_verdict.h"
@@ -354,6 +360,7 @@ def blocks() -> dict[str, Block]:
         "session-counters": session_counters,
         "state-machines": machines,
         "cdn-results": cdn_results,
+        "refused-attributes": refused_attributes,
         "metrics": metrics,
         "health": conditions,
     }

@@ -38,6 +38,8 @@ def timeline_row(event: events.Event) -> tuple[str, str]:
             return "session", f"{event.destination}: {event.old.name} -> {event.new.name}{why}"
         case events.RadiusAsked():
             return "RADIUS", f"Access-Request to {event.group}: {event.purpose}"
+        case events.AnswerUnused():
+            return "RADIUS", f"of no use in the answer of {event.group}: " + "; ".join(event.what)
         case events.CallPlaced():
             return "call", f"number {event.number} by LAC {event.lac}"
         case events.CallAnswered():

@@ -58,6 +58,20 @@ class RadiusAsked(SessionFact):
 
 @unlocked
 @dataclass(frozen=True, slots=True)
+class AnswerUnused(SessionFact):
+    """Parts of an Access-Accept that are of no use here."""
+
+    group: str
+    what: tuple[str, ...]
+    """One sentence each, MOST_UNUSED at the most."""
+
+
+MOST_UNUSED = 8
+"""Sentences told of one answer: it may hold a thousand attributes."""
+
+
+@unlocked
+@dataclass(frozen=True, slots=True)
 class CallPlaced(SessionFact):
     number: str
     lac: str
@@ -296,6 +310,7 @@ Event = (
     TriggerReceived
     | SessionStateChanged
     | RadiusAsked
+    | AnswerUnused
     | CallPlaced
     | CallAnswered
     | CallFailed

@@ -160,6 +160,7 @@ class LinkPhase:
         asked = self._take(request)
         if asked is None:
             return
+        self._services.tell_unused(self._owner, request[0], grant.ignored, now)
         message = grant.reply_message
         if asked.protocol == "mschapv2":
             # The message is the server's own proof (RFC 2548 2.3.3), and the peer insists on it.

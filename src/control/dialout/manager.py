@@ -205,6 +205,10 @@ class Manager(Administration):
     def _on_dialout_answer(self, session: Session, event: radius.Event, now: float) -> None:
         match event:
             case radius.DialoutGranted():
+                grant = event.grant
+                unused = (*grant.unusable, *grant.ignored)
+                group = session.target.router.config.radius
+                self.services.tell_unused(session, group, unused, now)
                 what, why = self._judge_grant(session, event.grant, now)
                 session.grant = event.grant if what is E.AAA_GRANT else None
                 if what is E.BUDGET_DENIED:

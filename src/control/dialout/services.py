@@ -15,7 +15,7 @@ from control.dataplane import Dataplane, NextHop
 from control.dialout.accounting import Accounting
 from control.dialout.budget import Budget
 from control.dialout.call_record import CallRecords
-from control.dialout.events import Event
+from control.dialout.events import MOST_UNUSED, AnswerUnused, Event
 from control.dialout.lacs import Lacs
 from control.dialout.link_owner import LinkOwner, Owner
 from control.dialout.pools import Pools
@@ -190,6 +190,11 @@ class Services:
         """A number for an owner's attempt that no other has."""
         self.attempts += 1
         return self.attempts
+
+    def tell_unused(self, owner: LinkOwner, group: str, what: tuple[str, ...], now: float) -> None:
+        """Something of an Access-Accept is of no use: operators should see why."""
+        if what:
+            self.timeline.add(AnswerUnused(*owner.fact(now), group, what[:MOST_UNUSED]))
 
     def acct_session_id(self, owner: Owner) -> str:
         """Acct-Session-Id (RFC 2866 5.5) of an owner's present attempt."""

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 from control.errors import DialoutError, RemoteProtocolError
+from control.radius import refused
 from control.radius.codec import Reply, Value
 from control.radius.events import DialoutGrant, TunnelCandidate
 
@@ -33,17 +34,6 @@ _ANSWER_PROTOCOLS: Final[dict[int, tuple[str, ...]]] = {
 """26-38 to the methods we answer the peer with, in order."""
 _LARGEST_WINDOW: Final = 1024
 """Control messages; what is ahead of a missing one is kept."""
-_REFUSED: Final = {
-    "ERX-Virtual-Router-Name": "calls stay in the virtual router of their target",
-    "ERX-Tunnel-Virtual-Router": "tunnels leave from the virtual router of the target",
-    "ERX-DF-Bit": "what a link does not hold is answered by ICMP, or fragmented before the tunnel",
-    "ERX-Tunnel-Nas-Port-Method": "NAS-Port is our tunnel and session id",
-    "ERX-Tunnel-Group": "the tags of the answer are all there is",
-    "ERX-Tunnel-Interface-Id": "a tunnel has no interface of its own",
-    "ERX-L2TP-Resynch-Method": "tunnels do not fail over",
-    "ERX-Tunnel-Switch-Profile": "tunnels are not switched",
-}
-"""Attributes that other LNSs know and this one does not carry out, and why."""
 _ONCE: Final = ("Tunnel-", "ERX-")
 """Prefixes of the attributes that come once, or once with each tag."""
 _BEARERS: Final[dict[int, int]] = {0: 0, 1: 2, 2: 1}
@@ -74,8 +64,7 @@ def parse_dialout_grant(
     tags, values, ignored = _group(reply)
     number = _number(values, ignored)
     limit = _integer(values, "ERX-Tunnel-Maximum-Sessions") or 0
-    names = dict.fromkeys(attribute.name for attribute in reply.attributes)
-    ignored += [f"{name}: {_REFUSED[name]}" for name in names if name in _REFUSED]
+    ignored += refused.sentences(reply.attributes)
     window = min(_integer(values, "ERX-L2tp-Recv-Window-Size") or 0, _LARGEST_WINDOW)
     broken = {f.tag: f for f in reversed(reply.faults) if f.tag is not None}
     candidates: list[TunnelCandidate] = []

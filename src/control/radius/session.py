@@ -10,7 +10,7 @@ import ipaddress
 from typing import Final
 
 from control.errors import RemoteProtocolError
-from control.radius import session_ipv6
+from control.radius import refused, session_ipv6
 from control.radius.codec import Reply, Value
 from control.radius.events import FramedRoute, SessionGrant
 
@@ -43,7 +43,7 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
 
     What cannot be used is left out and named in `ignored`; it does not undo the authentication.
     """
-    ignored = [str(fault) for fault in reply.faults]
+    ignored = [str(fault) for fault in reply.faults] + refused.sentences(reply.attributes)
     values: dict[str, list[Value]] = {}
     for attribute in reply.attributes:
         values.setdefault(attribute.name, []).append(attribute.value)

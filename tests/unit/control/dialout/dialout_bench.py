@@ -170,9 +170,11 @@ def candidate(lac: str = LAC1, tag: int = 1, preference: int = 0, **more) -> rad
     return radius.TunnelCandidate(tag, lac, password=b"tunnel", preference=preference, **more)
 
 
-def grant_of(*candidates: radius.TunnelCandidate, number: str = "49301234") -> radius.DialoutGrant:
+def grant_of(
+    *candidates: radius.TunnelCandidate, number: str = "49301234", **more
+) -> radius.DialoutGrant:
     return radius.DialoutGrant(
-        candidates or (candidate(),), number, ppp_username="lns", ppp_password=b"ppp"
+        candidates or (candidate(),), number, ppp_username="lns", ppp_password=b"ppp", **more
     )
 
 

@@ -5,7 +5,7 @@ from dialout_bench import LAC1, LAC2, LAC3, LOCAL, SITE, Bench, candidate, confi
 
 from control.config import Profile
 from control.dialout.counters import SessionCounter as C
-from control.dialout.events import CallPlaced
+from control.dialout.events import AnswerUnused, CallPlaced
 from control.dialout.failure import LastFailure
 from control.dialout.session_table import SessionState as S
 from control.l2tp import events as l2tp
@@ -329,3 +329,27 @@ def test_a_later_challenge_that_radius_does_not_answer_is_no_reject(answer, told
     bench.answer(answer(bench.radius.number))
     assert bench.links[0].results[-1][:2] == (8, told)
     assert bench.state() is S.IN_SERVICE
+
+
+def unused(bench):
+    return [fact for fact in bench.timeline() if isinstance(fact, AnswerUnused)]
+
+
+def test_what_is_of_no_use_in_an_answer_is_told_with_the_reason():
+    bench = Bench()
+    bench.packet()
+    bench.grant(candidate(), unusable=("tag 2: no Tunnel-Type",), ignored=("a: b",))
+    bench.connected()
+    bench.network(radius.SessionGrant(SITE, ignored=("c: d",)))
+    told = [(fact.group, fact.what) for fact in unused(bench)]
+    assert told == [("r", ("tag 2: no Tunnel-Type", "a: b")), ("r", ("c: d",))]
+
+
+def test_answer_whose_parts_are_all_of_use_tells_nothing_and_a_thousand_are_told_in_part():
+    bench = Bench()
+    bench.packet()
+    bench.grant(candidate(), ignored=tuple(map(str, range(1000))))
+    bench.connected()
+    bench.network()
+    (fact,) = unused(bench)
+    assert fact.what == tuple(map(str, range(8)))

@@ -8,6 +8,7 @@ from control.errors import RemoteProtocolError
 from control.radius.codec import Attribute, Fault, Reply
 from control.radius.dialout import dialout_user_name, parse_dialout_grant
 from control.radius.events import TunnelCandidate
+from control.radius.refused import REFUSED
 
 
 def tunnel(tag: int = 1, endpoint: str = "10.88.0.2", **more: object) -> list[Attribute]:
@@ -302,7 +303,21 @@ def test_tos_of_the_tunnel_is_taken_if_it_is_one():
     )
 
 
-@pytest.mark.parametrize("name", ["ERX-DF-Bit", "ERX-L2TP-Resynch-Method", "ERX-Tunnel-Group"])
+@pytest.mark.parametrize("name", REFUSED)
 def test_attribute_that_is_not_carried_out_is_named_with_the_reason(name):
-    (reason,) = grant(*tunnel(), NUMBER, Attribute(name, None, 1)).ignored
-    assert reason.startswith(f"{name}: ")
+    (reason,) = grant(*tunnel(), NUMBER, Attribute(name, None, 2)).ignored
+    assert reason == f"{name}: {REFUSED[name]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ERX-DF-Bit", 0),
+        ("ERX-L2TP-Resynch-Method", 0),
+        ("ERX-Ingress-Statistics", 1),
+        ("ERX-Egress-Statistics", 1),
+        ("ERX-Tunnel-Tx-Speed-Method", 4),
+    ],
+)
+def test_value_that_asks_for_what_is_done_anyway_is_not_refused(name, value):
+    assert grant(*tunnel(), NUMBER, Attribute(name, None, value)).ignored == ()

@@ -7,6 +7,7 @@ import pytest
 from control.errors import RemoteProtocolError
 from control.radius.codec import Attribute, Fault, Reply
 from control.radius.events import FramedRoute, SessionGrant
+from control.radius.refused import REFUSED
 from control.radius.session import parse_framed_route, parse_session_grant, refusal
 
 
@@ -172,3 +173,8 @@ def test_name_servers_are_those_of_vendor_4874_that_are_hosts():
     grant = parse(("ERX-Primary-Dns", "0.0.0.0"), rows[1])
     assert grant.dns == ("10.0.0.54",)
     assert grant.ignored == ("ERX-Primary-Dns 0.0.0.0 is not the address of a host",)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_attribute_that_is_not_carried_out_is_named_with_the_reason(name):
+    assert parse((name, 2)).ignored == (f"{name}: {REFUSED[name]}",)
