@@ -77,9 +77,9 @@ class Transaction(Protocol):
         """What the session's peer may send from, even while another session has the route."""
         ...
 
-    def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
-        """A classifier that packets pass: to be triggers, or into a session and (both_ways) out of
-        it. ResourceError: there is none of this name."""
+    def set_filter(self, nh: NextHop, classifier: str, *, inbound: str = "") -> None:
+        """A classifier that packets pass: to be triggers, or into a session; `inbound`: out of it.
+        Empty: none. ResourceError: there is none of this name."""
         ...
 
     def hold(self, nh: NextHop, key: int) -> None:

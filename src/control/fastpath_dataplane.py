@@ -140,12 +140,12 @@ class _Transaction:
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
         self._inner.set_sources(nh, prefixes)
 
-    def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
-        number = self._filters.number(classifier)
+    def set_filter(self, nh: NextHop, classifier: str, *, inbound: str = "") -> None:
+        number, number_in = self._filters.number(classifier), self._filters.number(inbound)
         self._inner.set_filter(nh, number)
-        if both_ways:
-            self._inner.set_filter(nh, number, inbound=True)
-        self._done.append(partial(self._filters.use, nh, classifier, both_ways=both_ways))
+        if number_in or self._filters.uses_inbound(nh):
+            self._inner.set_filter(nh, number_in, inbound=True)
+        self._done.append(partial(self._filters.use, nh, classifier, inbound))
 
     def hold(self, nh: NextHop, key: int) -> None:
         self._inner.hold(nh, key)

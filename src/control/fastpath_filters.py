@@ -27,25 +27,32 @@ class Filters:
         """Of the classifiers there are."""
         self._numbers: dict[str, int] = {}
         """Of these, and of those that are gone and still used."""
-        self._users: dict[NextHop, tuple[str, bool]] = {}
+        self._users: dict[NextHop, tuple[str, str]] = {}
+        """What packets pass into an adjacency, and out of it."""
         self.load(classifiers)
 
     def number(self, name: str) -> int:
-        """ResourceError: there is none of this name."""
+        """0: no filter, of an empty name. ResourceError: there is none of this name."""
+        if not name:
+            return 0
         if name not in self._rules:
             raise ResourceError(f"there is no [[classifier]] {name[:63]!r}")
         return self._numbers[name]
 
-    def use(self, nh: NextHop, name: str, *, both_ways: bool) -> None:
-        """An adjacency has this filter from now on, and no other."""
+    def use(self, nh: NextHop, name: str, inbound: str = "") -> None:
+        """An adjacency has these filters from now on, and no others."""
         self.release(nh)
-        self._users[nh] = (name, both_ways)
+        self._users[nh] = (name, inbound)
+
+    def uses_inbound(self, nh: NextHop) -> bool:
+        """Packets out of it pass a filter: only sessions can have one."""
+        return bool(self._users.get(nh, ("", ""))[1])
 
     def release(self, nh: NextHop) -> None:
         """An adjacency is gone."""
-        name, _ = self._users.pop(nh, ("", False))
-        if name and name not in self._rules and not self._used(name):
-            self._engine.filters.remove(self._numbers.pop(name))
+        for name in set(self._users.pop(nh, ("", ""))):
+            if name and name not in self._rules and not self._used(name):
+                self._engine.filters.remove(self._numbers.pop(name))
 
     def load(self, classifiers: Iterable[Settings]) -> None:
         """These there are from now on, and no others. Packets see the old rules or the new ones; a
@@ -56,18 +63,18 @@ class Filters:
         replaced = {n: number for n, number in self._numbers.items() if n in made}
         self._numbers.update(made)
         with self._engine.transaction() as transaction:
-            for nh, (name, both_ways) in self._users.items():
+            for nh, (name, inbound) in self._users.items():
                 if name in made:
                     transaction.set_filter(nh, made[name])
-                    if both_ways:
-                        transaction.set_filter(nh, made[name], inbound=True)
+                if inbound in made:
+                    transaction.set_filter(nh, made[inbound], inbound=True)
         gone = [n for n in self._numbers if n not in rules and not self._used(n)]
         for number in (*replaced.values(), *(self._numbers.pop(name) for name in gone)):
             self._engine.filters.remove(number)
         self._rules = rules
 
     def _used(self, name: str) -> bool:
-        return any(user == name for user, _ in self._users.values())
+        return any(name in names for names in self._users.values())
 
     def _compile(self, rules: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
         made: dict[str, int] = {}

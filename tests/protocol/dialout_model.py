@@ -43,7 +43,7 @@ class ModelDataplane:
         self.activity: dict[NextHop, float] = {}
         self.traffic: dict[NextHop, tuple[int, int, int, int]] = {}
         """Packets and octets in, packets and octets out."""
-        self.filters: dict[NextHop, str] = {}
+        self.filters: dict[NextHop, tuple[str, str]] = {}
         self.classifiers: set[str] | None = None
         """Those that there are; None: all."""
         self.now = 0.0
@@ -177,10 +177,11 @@ class ModelDataplane:
         self.sessions.pop(nh, None)
         self.holds.pop(nh, None)
 
-    def set_filter(self, nh: NextHop, classifier: str, *, both_ways: bool) -> None:
-        if self.classifiers is not None and classifier not in self.classifiers:
-            raise NoRoom(f"there is no classifier {classifier}")
-        self.filters[nh] = classifier
+    def set_filter(self, nh: NextHop, classifier: str, *, inbound: str = "") -> None:
+        for name in filter(None, (classifier, inbound)):
+            if self.classifiers is not None and name not in self.classifiers:
+                raise NoRoom(f"there is no classifier {name}")
+        self.filters[nh] = (classifier, inbound)
 
     def set_sources(self, nh: NextHop, prefixes: Sequence[str]) -> None:
         assert nh in self.sessions

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from control.dialout.accounting import AccountedSession, Accounting
 from control.errors import DialoutError
+from control.radius.codec import Value
 from control.radius.dynauth import AuthorizationRequest, Changes, ErrorCause
 
 C = ErrorCause
@@ -37,8 +38,12 @@ def _find(request: AuthorizationRequest, accounting: Accounting) -> list[Account
         session
         for session in among
         if session.group == request.group
-        and all(session.told.fact(name) == value for name, value in request.keys)
+        and all(_fits(session.told.fact(name), value) for name, value in request.keys)
     ]
+
+
+def _fits(fact: object, value: Value) -> bool:
+    return value in fact if isinstance(fact, tuple) else fact == value
 
 
 def _disconnect(session: AccountedSession, now: float) -> ErrorCause | None:

@@ -123,6 +123,8 @@ def _facts(
         delegated_ipv6_prefixes=grant.delegated_ipv6_prefixes if grant is not None else (),
         framed_interface_id=phase.peer_identifier,
         filter_id=grant.filter_id if grant is not None else "",
+        ingress_policy=grant.ingress_policy if grant is not None else "",
+        egress_policy=grant.egress_policy if grant is not None else "",
         state_class=grant.state_class if grant is not None else (),
         called_number=call.called_number,
         calling_number=call.calling_number,

@@ -17,7 +17,7 @@ class FilteredLink(Protocol):
 
     nh: NextHop
 
-    def set_filter(self, classifier: str) -> None:
+    def set_filters(self, changes: Changes) -> None:
         """Raises DialoutError for a classifier that there is not; then nothing has changed."""
 
 
@@ -46,8 +46,8 @@ class Limits:
 
     def change(self, changes: Changes, now: float) -> None:
         """All of it, or nothing and DialoutError."""
-        if changes.filter_id is not None:
-            self._link.set_filter(changes.filter_id)
+        if changes.has_filters:
+            self._link.set_filters(changes)
         if changes.session_timeout is not None:
             self._expires = now + changes.session_timeout if changes.session_timeout else None
         if changes.idle_timeout is not None:

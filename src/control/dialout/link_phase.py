@@ -15,6 +15,7 @@ from control.dialout import access_route
 from control.dialout.access_route import RouteDoesNotFit
 from control.dialout.early_session import EarlySession, largest_inner_packet
 from control.dialout.events import LinkProgress, RadiusAsked
+from control.dialout.link_filters import changed, filters_of
 from control.dialout.link_owner import LinkOwner, OwnName
 from control.dialout.link_routes import LinkRoutes, family_of
 from control.dialout.link_settings import link_config
@@ -24,6 +25,7 @@ from control.dialout.services import Services
 from control.errors import DialoutError, ResourceError
 from control.l2tp.events import CallConnected
 from control.ppp import events as ppp
+from control.radius.dynauth import Changes
 from control.radius.events import SessionGrant
 from control.radius.requests import SessionRequest
 from control.unlocked import unlocked
@@ -196,12 +198,14 @@ class LinkPhase:
             self._link.authentication_result(asked.request, verdict, now)
             self._pump(now)
 
-    def set_filter(self, classifier: str) -> None:
-        """Another classifier for the session's packets, as a CoA-Request wants. Raises DialoutError
+    def set_filters(self, changes: Changes) -> None:
+        """Other classifiers for the session's packets, as a CoA-Request wants. Raises DialoutError
         if there is none of this name; then nothing has changed."""
+        grant = changed(self.grant or SessionGrant(), changes)
+        into, out_of = filters_of(grant, self._owner.profile)
         with self._services.dataplane.transaction() as transaction:
-            transaction.set_filter(self.nh, classifier, both_ways=True)
-        self.grant = replace(self.grant or SessionGrant(), filter_id=classifier)
+            transaction.set_filter(self.nh, into, inbound=out_of)
+        self.grant = grant
 
     def handle_timer(self, now: float) -> None:
         self._link.handle_timer(now)
@@ -356,11 +360,10 @@ class LinkPhase:
             if grant is not None and grant.framed_mtu:
                 mtu = min(self._spec.mtu, grant.framed_mtu)
                 self._respecify(replace(self._spec, mtu=mtu), now)
-            classifier = grant.filter_id if grant is not None else ""
-            classifier = classifier or self._owner.profile.classifier
+            filters = filters_of(grant, self._owner.profile)
             routes = (*grant.framed_routes, *grant.framed_ipv6_routes) if grant is not None else ()
             metrics = {route.prefix: route.metric for route in routes}
-            self._routes.install(family, prefixes(), classifier, now, metrics)
+            self._routes.install(family, prefixes(), filters, now, metrics)
         except DialoutError as error:
             if not wanted:
                 self._progress(now, f"ipv{family} not routed", str(error))

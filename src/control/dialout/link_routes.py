@@ -8,6 +8,7 @@ from types import MappingProxyType
 from control.dataplane import NextHop
 from control.dialout import access_route
 from control.dialout.events import AccessRouteInstalled, AccessRouteRemoved
+from control.dialout.link_filters import LinkFilters
 from control.dialout.link_owner import LinkOwner
 from control.dialout.services import Services
 from control.errors import DialoutError
@@ -37,7 +38,7 @@ class LinkRoutes:
         self,
         family: int,
         prefixes: Sequence[str],
-        classifier: str,
+        filters: LinkFilters,
         now: float,
         metrics: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
@@ -52,7 +53,7 @@ class LinkRoutes:
                 rib.add(owner.owner, prefix, self._nh, ACCESS_DISTANCE, metrics.get(prefix, 0))
                 for prefix in prefixes
             ]
-            self._commit(family, [change for change in found if change is not None], classifier)
+            self._commit(family, [change for change in found if change is not None], filters)
         except DialoutError:
             for prefix in prefixes:
                 rib.remove(owner.owner, prefix)
@@ -78,15 +79,15 @@ class LinkRoutes:
         if gone:
             self._services.timeline.add(AccessRouteRemoved(*owner.fact(now), gone))
 
-    def _commit(self, family: int, changes: Sequence[Change], classifier: str) -> None:
+    def _commit(self, family: int, changes: Sequence[Change], filters: LinkFilters) -> None:
         owner = self._owner
         wanted = family_of(owner.destination) == family
         with self._services.dataplane.transaction() as transaction:
             access_route.apply(transaction, changes)
             # A newer session with the same prefix takes the route, not the right to use it.
             transaction.set_sources(self._nh, owner.router.rib.prefixes(owner.owner))
-            if classifier:
-                transaction.set_filter(self._nh, classifier, both_ways=True)
+            if any(filters):
+                transaction.set_filter(self._nh, filters.into, inbound=filters.out_of)
             if wanted and self._services.chassis.flush_delay and owner.key is not None:
                 transaction.hold(self._nh, owner.key)
             access_route.verify(

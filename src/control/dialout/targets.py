@@ -225,8 +225,7 @@ class Targets:
                     glean = transaction.add_glean(rib.table, target.prefix)
                     gleans.append(glean)
                     if target.config.classifier:
-                        classifier = target.config.classifier
-                        transaction.set_filter(glean, classifier, both_ways=False)
+                        transaction.set_filter(glean, target.config.classifier)
                     change = rib.add(target.owner, target.prefix, glean, DIALOUT_DISTANCE)
                     access_route.apply(transaction, (change,) if change is not None else ())
         except DialoutError:

@@ -34,7 +34,7 @@ _PROCESS: Final[tuple[Metric[Facts], ...]] = (
           "regular look.", lambda facts: facts.loop_delay),
     counter("dialout_log_lines_suppressed_total", "Lines of the log left out: too many a second.",
             lambda facts: facts.log.suppressed),
-    counter("dialout_log_lines_lost_total", "Lines of the log that found no reader or no disk space.",
+    counter("dialout_log_lines_lost_total", "Lines of the log that found no reader or no disk.",
             lambda facts: facts.log.lost),
     Metric("process_cpu_seconds_total", Kind.COUNTER, "User and system CPU time of all threads.",
            (), _process(lambda p: p.cpu_seconds)),

@@ -69,6 +69,9 @@ class SessionFacts:
     framed_interface_id: str = ""
     """The peer's interface identifier, as four groups of hexadecimal digits."""
     filter_id: str = ""
+    ingress_policy: str = ""
+    egress_policy: str = ""
+    """26-10, 26-11, as the Access-Accept or a CoA-Request had them."""
     state_class: tuple[bytes, ...] = ()
     """Class, as the Access-Accept had it (RFC 2865 5.25)."""
     called_number: str = ""
@@ -180,6 +183,8 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
         ("NAS-Port-Id", facts.nas_port_id),
         ("Connect-Info", facts.connect_info),
         ("Filter-Id", facts.filter_id),
+        ("ERX-Ingress-Policy-Name", facts.ingress_policy),
+        ("ERX-Egress-Policy-Name", facts.egress_policy),
         ("Framed-IP-Address", facts.framed_address),
         ("Framed-IP-Netmask", facts.framed_netmask),
         ("Framed-Interface-Id", facts.framed_interface_id),

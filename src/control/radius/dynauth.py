@@ -60,13 +60,18 @@ KEYS: Final = {
     "Acct-Session-Id": "session_id",
     "Acct-Multi-Session-Id": "multi_session_id",
     "NAS-Port-Id": "nas_port_id",
+    "Framed-Interface-Id": "framed_interface_id",
+    "Framed-IPv6-Prefix": "framed_ipv6_prefixes",
+    "Framed-IPv6-Address": "framed_ipv6_addresses",
 }
 """Attributes that say which session is meant (RFC 5176 3), and what accounting.SessionFacts calls
-them."""
+them. A session that has several of a kind has a tuple of them: one must be the one named."""
 _CHANGES: Final = {
     "Session-Timeout": "session_timeout",
     "Idle-Timeout": "idle_timeout",
     "Filter-Id": "filter_id",
+    "ERX-Ingress-Policy-Name": "ingress_policy",
+    "ERX-Egress-Policy-Name": "egress_policy",
     "Acct-Interim-Interval": "interim_interval",
 }
 _NAS: Final = ("NAS-IP-Address", "NAS-Identifier", "NAS-IPv6-Address")
@@ -83,7 +88,16 @@ class Changes:
     idle_timeout: int | None = None
     """Seconds; 0: none."""
     filter_id: str | None = None
+    """For both ways."""
     interim_interval: int | None = None
+    ingress_policy: str | None = None
+    """For one way, before `filter_id`."""
+    egress_policy: str | None = None
+
+    @property
+    def has_filters(self) -> bool:
+        wanted = (self.filter_id, self.ingress_policy, self.egress_policy)
+        return any(name is not None for name in wanted)
 
 
 @dataclass(frozen=True, slots=True)

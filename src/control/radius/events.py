@@ -93,6 +93,10 @@ class SessionGrant:
     """IPv4 name servers for the peer (26-4, 26-5); empty: the profile's."""
     filter_id: str = ""
     """The first Filter-Id (RFC 2865 5.11); empty: none."""
+    ingress_policy: str = ""
+    """26-10: for what comes from the peer, before `filter_id`; empty: none."""
+    egress_policy: str = ""
+    """26-11: for what goes to it."""
     idle_timeout: int | None = None
     session_timeout: int | None = None
     reply_message: str = ""

@@ -54,6 +54,8 @@ def parse_session_grant(reply: Reply) -> SessionGrant:
         framed_mtu=_mtu(values, ignored),
         dns=_dns(values, ignored),
         filter_id=_first_text(values, "Filter-Id"),
+        ingress_policy=_first_text(values, "ERX-Ingress-Policy-Name"),
+        egress_policy=_first_text(values, "ERX-Egress-Policy-Name"),
         idle_timeout=_integer(values, "Idle-Timeout"),
         session_timeout=_integer(values, "Session-Timeout"),
         reply_message=reply_message(reply),

@@ -76,7 +76,7 @@ def test_a_filter_that_is_not_configured_is_refused_with_all_of_its_transaction(
         with dataplane.transaction() as t:
             glean = t.add_glean(0, "10.1.0.0/16")
             t.add_route(0, "10.1.0.0/16", glean)
-            t.set_filter(glean, "gold", both_ways=False)
+            t.set_filter(glean, "gold")
 
     with pytest.raises(ResourceError, match=r"there is no \[\[classifier\]\] 'gold'"):
         change()

@@ -31,13 +31,13 @@ class Rig:
             self.engine, self.port, tables, lambda: 1.0, self.filters
         )
 
-    def session(self, classifier: str, number: int = 1) -> int:
+    def session(self, classifier: str, number: int = 1, inbound: str | None = None) -> int:
         with self.dataplane.transaction() as t:
             ids = {"tunnel": 1, "session": number, "peer_tunnel": 2, "peer_session": number}
             spec = SessionSpec(table=7, local=(OURS, 1701), peer=("192.0.2.9", 1701), **ids)
             nh = t.add_session(spec)
             t.add_route(7, f"10.{number}.0.0/16", nh)
-            t.set_filter(nh, classifier, both_ways=True)
+            t.set_filter(nh, classifier, inbound=classifier if inbound is None else inbound)
         return nh
 
     def passes(self, port: int) -> bool:
@@ -66,6 +66,20 @@ def test_packets_of_a_session_meet_the_new_rules_as_soon_as_they_are_loaded():
     rig.dataplane.set_classifiers((Classifier("web", ("permit tcp any any port 8080",)), MAIL))
     assert (rig.passes(80), rig.passes(8080)) == (False, True)
     assert rig.numbers() == 2
+
+
+def test_each_way_of_a_session_has_rules_of_its_own():
+    rig = Rig(WEB, MAIL)
+    nh = rig.session("", inbound="web")
+    assert (rig.passes(80), rig.passes(8080)) == (True, True)
+    with rig.dataplane.transaction() as t:
+        t.set_filter(nh, "web", inbound="mail")
+    assert (rig.passes(80), rig.passes(8080)) == (True, False)
+    rig.dataplane.set_classifiers(())  # both are gone, and still used
+    assert rig.numbers() == 2
+    with rig.dataplane.transaction() as t:
+        t.set_filter(nh, "")
+    assert (rig.passes(8080), rig.numbers()) == (True, 0)
 
 
 def test_loading_the_same_rules_changes_no_number():
@@ -110,8 +124,8 @@ def test_a_transaction_that_fails_leaves_no_user_behind():
 
     def change() -> None:
         with rig.dataplane.transaction() as t:
-            t.set_filter(t.add_glean(7, "10.9.0.0/16"), "web", both_ways=False)
-            t.set_filter(t.add_glean(7, "10.8.0.0/16"), "gold", both_ways=False)
+            t.set_filter(t.add_glean(7, "10.9.0.0/16"), "web")
+            t.set_filter(t.add_glean(7, "10.8.0.0/16"), "gold")
 
     with pytest.raises(ResourceError):
         change()

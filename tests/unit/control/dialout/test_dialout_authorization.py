@@ -6,18 +6,43 @@ import pytest
 from dialout_bench import LOCAL, SITE, Bench, configuration
 from test_dialout_accounting import advance, in_service, records
 
-from control.config import Profile
+from control.config import Profile, Target
 from control.dialout.authorization import carry_out
 from control.dialout.session_table import SessionState as S
 from control.ppp import events as ppp
+from control.radius import events as radius
 from control.radius.dynauth import AuthorizationRequest, Changes, ErrorCause
 
 FIRST = "B00000001"
 
 
-def bench(**more) -> Bench:
+def bench(grant: radius.SessionGrant | None = None, **more) -> Bench:
     made = Bench(configuration(accounting=True, **more))
-    in_service(made)
+    in_service(made, grant)
+    return made
+
+
+def ipv6_bench() -> Bench:
+    """A call with two IPv6 prefixes, whose site is 2001:db8:1:2::5."""
+    made = Bench(
+        configuration(
+            accounting=True, targets=(Target("2001:db8::/32", "home", "example.org", "p"),)
+        )
+    )
+    made.packet("2001:db8:1:2::5")
+    made.grant()
+    made.connected()
+    grant = radius.SessionGrant(
+        framed_ipv6_addresses=("2001:db8:1:2::7",),
+        framed_ipv6_prefixes=("2001:db8:1::/64", "2001:db8:1:2::/64"),
+    )
+    made.link(
+        ppp.LcpOpened(1500, False, False),
+        ppp.AuthenticationRequested(7, "chap", "site", b"", 1, b"c" * 16, b"r" * 16),
+    )
+    made.answer(radius.SessionGranted(made.radius.number, grant))
+    made.link(ppp.Ipv6Opened("0:0:0:1", "0:0:0:5"))
+    assert made.state("2001:db8:1:2::5") is S.IN_SERVICE
     return made
 
 
@@ -50,6 +75,20 @@ def test_disconnect_ends_the_call_as_an_administrator_would():
 )
 def test_a_call_is_found_by_whatever_names_it(keys):
     assert ask(bench(), **keys) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"framed_ipv6_prefixes": "2001:db8:1:2::/64"}, None),
+        ({"framed_ipv6_prefixes": "2001:db8:1::/64", "framed_interface_id": "0:0:0:5"}, None),
+        ({"framed_ipv6_addresses": "2001:db8:1:2::7"}, None),
+        ({"framed_ipv6_prefixes": "2001:db8::/32"}, ErrorCause.SESSION_CONTEXT_NOT_FOUND),
+        ({"framed_interface_id": "0:0:0:6"}, ErrorCause.SESSION_CONTEXT_NOT_FOUND),
+    ],
+)
+def test_a_call_with_ipv6_is_found_by_one_of_its_prefixes_and_its_identifier(keys, found):
+    assert ask(ipv6_bench(), **keys) is found
 
 
 @pytest.mark.parametrize(
@@ -115,9 +154,36 @@ def test_idle_timeout_may_be_set_shorter_and_be_over_at_once():
 def test_filter_is_changed_and_stays_over_a_renegotiation():
     b = bench()
     assert ask(b, Changes(filter_id="web")) is None
-    assert b.plane.filters[b.nh()] == "web"
+    assert b.plane.filters[b.nh()] == ("web", "web")
     b.link(ppp.NetworkClosed(), ppp.NetworkOpened(LOCAL, SITE))
-    assert b.plane.filters[b.nh()] == "web"
+    assert b.plane.filters[b.nh()] == ("web", "web")
+
+
+def test_policies_of_one_way_go_before_filter_id_and_that_before_the_profile():
+    grant = radius.SessionGrant(SITE, filter_id="web", ingress_policy="in")
+    b = bench(grant, profile=Profile("p", classifier="mail"))
+    assert b.plane.filters[b.nh()] == ("web", "in")
+    assert ask(b, Changes(egress_policy="out")) is None
+    assert b.plane.filters[b.nh()] == ("out", "in")
+    assert ask(b, Changes(filter_id="new")) is None
+    assert b.plane.filters[b.nh()] == ("new", "new")
+    assert ask(b, Changes(filter_id="x", ingress_policy="y", egress_policy="z")) is None
+    b.link(ppp.NetworkClosed(), ppp.NetworkOpened(LOCAL, SITE))
+    assert b.plane.filters[b.nh()] == ("z", "y")
+    b.closed()
+    told = records(b)[-1][1]
+    assert told["ERX-Ingress-Policy-Name"] == "y"
+    assert told["ERX-Egress-Policy-Name"] == "z"
+
+
+def test_policy_of_one_way_leaves_the_other_to_the_profile():
+    for grant, found in (
+        (radius.SessionGrant(SITE, egress_policy="out"), ("out", "mail")),
+        (radius.SessionGrant(SITE, ingress_policy="in"), ("mail", "in")),
+        (radius.SessionGrant(SITE), ("mail", "mail")),
+    ):
+        b = bench(grant, profile=Profile("p", classifier="mail"))
+        assert b.plane.filters[b.nh()] == found
 
 
 def test_unknown_filter_changes_nothing_of_the_request():

@@ -84,6 +84,23 @@ def test_coa_tells_what_to_change_and_may_be_refused():
     assert answer(s, data) == (45, 503)
 
 
+def test_policies_of_one_way_are_changes_and_ipv6_names_a_session():
+    s = server()
+    rows = (
+        ("Framed-IPv6-Prefix", "2001:db8::/64"),
+        ("Framed-Interface-Id", "0:0:0:5"),
+        ("ERX-Ingress-Policy-Name", "in"),
+        ("ERX-Egress-Policy-Name", "out"),
+        NOW,
+    )
+    event = give(s, request(COA, *rows))
+    assert event.changes == Changes(ingress_policy="in", egress_policy="out")
+    assert dict(event.keys) == {
+        "framed_ipv6_prefixes": "2001:db8::/64",
+        "framed_interface_id": "0:0:0:5",
+    }
+
+
 def test_proxy_state_comes_back_in_order():
     s = server()
     data = request(DISCONNECT, SESSION, NOW, ("Proxy-State", b"one"), ("Proxy-State", b"two"))

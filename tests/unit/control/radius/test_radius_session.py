@@ -175,6 +175,11 @@ def test_name_servers_are_those_of_vendor_4874_that_are_hosts():
     assert grant.ignored == ("ERX-Primary-Dns 0.0.0.0 is not the address of a host",)
 
 
+def test_policies_name_classifiers_of_one_way_each():
+    grant = parse(("ERX-Ingress-Policy-Name", "in"), ("ERX-Egress-Policy-Name", "out"))
+    assert (grant.ingress_policy, grant.egress_policy, grant.ignored) == ("in", "out", ())
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_attribute_that_is_not_carried_out_is_named_with_the_reason(name):
     assert parse((name, 2)).ignored == (f"{name}: {REFUSED[name]}",)
