@@ -207,7 +207,8 @@ def test_accounting_arrives_whole(server: FreeRadius, tmp_path: Path) -> None:
         called_number="5551234",
         nas_port=7,
         nas_port_id="l2tp 11.100",
-        connect_info="64000",
+        tx_speed=64000,
+        rx_speed=64000,
         tunnel=TunnelFacts("10.88.0.1", "10.88.0.2", "lns.lab", "lac.lab", "lac-one", "11.100"),
     )
     stamp, none = int(time.time()), ("", "")

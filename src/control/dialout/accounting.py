@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from control.dataplane import Dataplane, NextHop
 from control.deadlines import Deadlines
 from control.dialout.terminate_cause import TerminateCause
+from control.l2tp.avp_value import DisconnectCause
 from control.radius import accounting as records
 from control.radius.accounting import SessionFacts, Status, Usage
 
@@ -125,9 +126,15 @@ class Accounting:
             self._send(session, records.start(session.facts, timestamp, session.sources), now)
             self._schedule(session, now)
 
-    def stop(self, session_id: str, cause: TerminateCause, now: float) -> None:
+    def stop(
+        self,
+        session_id: str,
+        cause: TerminateCause,
+        now: float,
+        told: DisconnectCause | None = None,
+    ) -> None:
         """The call is over; its adjacency must still be there. One that never was in service, or
-        is over already, is no error."""
+        is over already, is no error. `told`: what a CDN says of PPP."""
         session = self._sessions.pop(session_id, None)
         if session is None:
             return
@@ -136,7 +143,10 @@ class Accounting:
             cause = TerminateCause.ADMIN_REBOOT
         if self._told(session):
             usage, timestamp = self.usage(session, now), int(self._wall())
-            request = records.stop(session.facts, usage, int(cause), timestamp, session.sources)
+            what = "" if told is None else str(told)
+            request = records.stop(
+                session.facts, usage, int(cause), timestamp, session.sources, what
+            )
             self._send(session, request, now)
 
     def change_interim(self, session: AccountedSession, seconds: int, now: float) -> None:

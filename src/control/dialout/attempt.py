@@ -193,7 +193,7 @@ class Attempt:
         if call is None:
             return
         what = failures.from_l2tp(failure, call.lac, now)
-        self._leave_service(of_stage(what.stage), now)
+        self._leave_service(of_stage(what.stage), now, failure.disconnect_cause)
         if self._phase is not None:
             self._phase.close(now, "", carrier=False)
             self._phase = None
@@ -250,7 +250,7 @@ class Attempt:
         self._outcomes = ()
         self._retry = None
         ended_by = self._ended_by
-        self._leave_service(of_stage(ended_by.stage) if ended_by else _BY_PEOPLE, now)
+        self._leave_service(of_stage(ended_by.stage) if ended_by else _BY_PEOPLE, now, cause)
         if self._phase is not None:
             self._phase.close(now, reason, carrier=self._call is not None)
             self._phase = None
@@ -323,7 +323,7 @@ class Attempt:
                 self._enter_service(self._phase, now)
             self._end(Outcome.VERIFIED)
             return
-        what = LastFailure(now, end.stage, end.reason, self.lac)
+        what = LastFailure(now, end.stage, end.reason, self.lac, kind=end.kind)
         if end.stage == "authentication" and self._last_failure is not None:
             # What RADIUS said is the reason behind what the link reports.
             reason = f"{end.reason}: {self._last_failure.reason}"
@@ -343,9 +343,11 @@ class Attempt:
         )
         self._service = InService(services, session, phase, facts, self._governor, now)
 
-    def _leave_service(self, cause: TerminateCause, now: float) -> None:
+    def _leave_service(
+        self, cause: TerminateCause, now: float, told: DisconnectCause | None
+    ) -> None:
         if self._service is not None:
-            self._service.stop(cause, now)
+            self._service.stop(cause, now, told)
             self._service = None
 
     def _end(self, outcome: Outcome, failure: LastFailure | None = None) -> None:

@@ -15,6 +15,7 @@ from control.l2tp.avp_value import DisconnectCause
 
 LCP: Final = 0xC021
 IPCP: Final = 0x8021
+IPV6CP: Final = 0x8057
 AT_PEER: Final = 1
 AT_US: Final = 2
 
@@ -31,11 +32,26 @@ CAUSES: Mapping[str, DisconnectCause] = MappingProxyType(
         "authentication": DisconnectCause(16, 0, AT_PEER),
         "aaa": DisconnectCause(16, 0, AT_PEER),  # RADIUS says no, or nothing
         "ipcp": DisconnectCause(17, IPCP),  # did not converge
+        "ipv6cp": DisconnectCause(17, IPV6CP),
         "route": DisconnectCause(20, IPCP, AT_PEER),  # an address it may not use
         "resources": DisconnectCause(0),
     }
 )
 """By stage of the failure that ends the call (LastFailure.stage)."""
+
+KINDS: Mapping[tuple[str, str], DisconnectCause] = MappingProxyType(
+    {
+        ("lcp", "silent"): DisconnectCause(6, LCP),  # no LCP packet came
+        ("lcp", "looped"): DisconnectCause(7, LCP),
+        ("authentication", "timeout"): DisconnectCause(13),
+        ("authentication", "method"): DisconnectCause(15, 0, AT_PEER),
+        ("ipcp", "rejected"): DisconnectCause(18, IPCP),
+        ("ipcp", "address"): DisconnectCause(19, IPCP),
+        ("ipv6cp", "rejected"): DisconnectCause(18, IPV6CP),
+        ("ipv6cp", "address"): DisconnectCause(19, IPV6CP),
+    }
+)
+"""What goes before CAUSES: by stage and kind."""
 
 ORDERS: Mapping[SessionEvent, DisconnectCause] = MappingProxyType(
     {
@@ -51,4 +67,8 @@ def cause_of(event: SessionEvent | None, failure: LastFailure | None) -> Disconn
     """Why a session's call is closed; None: nothing is known."""
     if event is not None and event in ORDERS:
         return ORDERS[event]
-    return CAUSES.get(failure.stage) if failure is not None else None
+    return of_failure(failure) if failure is not None else None
+
+
+def of_failure(failure: LastFailure) -> DisconnectCause | None:
+    return KINDS.get((failure.stage, failure.kind)) or CAUSES.get(failure.stage)

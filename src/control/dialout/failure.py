@@ -75,6 +75,8 @@ class LastFailure:
     error: int = 0
     q931_cause: int | None = None
     disconnect_cause: int | None = None
+    kind: str = ""
+    """As in ppp.events.LinkClosed."""
 
     def __str__(self) -> str:
         """For people: the timeline shows it."""

@@ -11,6 +11,7 @@ from control.dialout.link_owner import LinkOwner
 from control.dialout.link_phase import LinkPhase
 from control.dialout.services import Services
 from control.dialout.terminate_cause import TerminateCause
+from control.l2tp.avp_value import DisconnectCause
 from control.radius.accounting import SessionFacts, TunnelFacts
 from control.unlocked import unlocked
 
@@ -72,9 +73,10 @@ class InService:
     def get_timer(self) -> float | None:
         return self._limits.get_timer()
 
-    def stop(self, cause: TerminateCause, now: float) -> None:
-        """The call ends, and why. A second time changes nothing."""
-        self._services.accounting.stop(self._session_id, cause, now)
+    def stop(self, cause: TerminateCause, now: float, told: DisconnectCause | None = None) -> None:
+        """The call ends, and why; `told`: what a CDN says of PPP, theirs or ours. A second time
+        changes nothing."""
+        self._services.accounting.stop(self._session_id, cause, now, told)
 
     def fact(self, name: str) -> object:
         """One of `facts`; those that name a session in RADIUS requests are at hand."""
@@ -130,7 +132,8 @@ def _facts(
         calling_number=call.calling_number,
         nas_port=_nas_port(phase),
         nas_port_id=f"l2tp {place}",
-        connect_info=str(connected.connect_speed) if connected.connect_speed else "",
+        tx_speed=connected.connect_speed,
+        rx_speed=connected.rx_connect_speed or connected.connect_speed,
         tunnel=TunnelFacts(
             connected.local[0],
             connected.peer[0],

@@ -15,7 +15,7 @@ from control import config
 from control.dataplane import NextHop
 from control.deadlines import Deadlines
 from control.dialout import failure as failures
-from control.dialout.disconnect import ADMINISTRATIVE, CAUSES
+from control.dialout.disconnect import ADMINISTRATIVE, of_failure
 from control.dialout.events import CallFailed, IncomingCallChanged, LineErrorsTold
 from control.dialout.failure import LastFailure
 from control.dialout.in_service import CallFacts, InService
@@ -194,7 +194,7 @@ class IncomingCalls:
                 self._connected(session, event, now)
             case l2tp.CallClosed():
                 what = failures.from_l2tp(event.failure, session.lac.address, now)
-                self._over(session, what, now, carrier=False)
+                self._over(session, what, now, closed=event.failure)
             case l2tp.LineErrors():
                 counts = astuple(event.errors)
                 self._services.timeline.add(LineErrorsTold(*session.fact(now), *counts))
@@ -311,7 +311,8 @@ class IncomingCalls:
             reason = end.reason
             if end.stage == "authentication" and session.denied:
                 reason = f"{reason}: {session.denied}"
-            self._over(session, LastFailure(now, end.stage, reason, session.lac.address), now)
+            lac = session.lac.address
+            self._over(session, LastFailure(now, end.stage, reason, lac, kind=end.kind), now)
         times = [each.get_timer() for each in (session.phase, session.service) if each is not None]
         self._timers.set(session, min((t for t in times if t is not None), default=None))
 
@@ -332,27 +333,33 @@ class IncomingCalls:
         self._over(session, failure, now)
 
     def _over(
-        self, session: IncomingSession, failure: LastFailure, now: float, *, carrier: bool = True
+        self,
+        session: IncomingSession,
+        failure: LastFailure,
+        now: float,
+        *,
+        closed: l2tp.Failure | None = None,
     ) -> None:
-        """Ends a call once. `carrier`: the LAC does not know yet."""
+        """Ends a call once. `closed`: how the LAC or the tunnel ended it; None: they do not know
+        yet."""
         if self._by_call.pop(session.call, None) is None:
             return
         services, (local, handle) = self._services, session.call
+        told = closed.disconnect_cause if closed else of_failure(failure) or ADMINISTRATIVE
         self._timers.set(session, None)
         if session.service is None:
             self.counters.failed += 1
             services.timeline.add(CallFailed(*session.fact(now), failure))
         else:
             self.counters.torn_down += 1
-            session.service.stop(of_stage(failure.stage), now)
+            session.service.stop(of_stage(failure.stage), now, told)
         if session.phase is not None:
-            session.phase.close(now, failure.stage, carrier=carrier)
+            session.phase.close(now, failure.stage, carrier=closed is None)
         session.phase = session.service = None
         services.lacs.release(session.lac.address, now)
-        if carrier:
-            cause = CAUSES.get(failure.stage, ADMINISTRATIVE)
+        if closed is None:
             services.endpoints[local].close_call(
-                handle, now, message=failure.stage, disconnect_cause=cause
+                handle, now, message=failure.stage, disconnect_cause=told
             )
         self._enter(session, "closed", now, str(failure))
 

@@ -48,6 +48,8 @@ class PhaseEnd:
     outcome: PhaseOutcome
     stage: str = ""
     reason: str = ""
+    kind: str = ""
+    """As in ppp.events.LinkClosed."""
 
 
 class LinkPhase:
@@ -276,7 +278,8 @@ class LinkPhase:
             case ppp.PeerIdentified():
                 self._progress(now, "identified", event.text)
             case ppp.LinkClosed():
-                self._outcomes += (PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason),)
+                end = PhaseEnd(PhaseOutcome.FAILED, event.stage, event.reason, event.kind)
+                self._outcomes += (end,)
 
     def _lcp_opened(self, event: ppp.LcpOpened, now: float) -> None:
         mtu = min(event.peer_mru, self._owner.profile.mru, largest_inner_packet(self._call))

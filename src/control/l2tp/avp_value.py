@@ -70,6 +70,12 @@ class DisconnectCause:
     """0: neither, 1: at the peer, 2: at the sender (RFC 3145 2)."""
     message: str = ""
 
+    def __str__(self) -> str:
+        """`code protocol direction [message]`, the protocol as 0xC021. What of the message is not
+        printable ASCII shows as a question mark."""
+        text = "".join(c if " " <= c <= "~" else "?" for c in self.message)
+        return f"{self.code} 0x{self.protocol:04X} {self.direction} {text}".rstrip()
+
 
 AvpValue = int | str | bytes | None | ResultCode | Q931Cause | CallErrors | Accm | DisconnectCause
 

@@ -163,8 +163,11 @@ class CallConnected:
     peer_tunnel: int
     peer_session: int
     connect_speed: int = 0
+    """AVP 24, bits a second: from the LAC to the site, and back unless AVP 38 says otherwise."""
     framing_type: int = 1
     sequencing_required: bool = False
+    rx_connect_speed: int = 0
+    """AVP 38: from the site to the LAC; 0: not told."""
 
 
 @unlocked

@@ -180,10 +180,13 @@ class LnsCall(Call):
                 message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
                 message.value(Attribute.FRAMING_TYPE, int) or 0,
                 message.find(Attribute.SEQUENCING_REQUIRED) is not None,
+                message.value(Attribute.RX_CONNECT_SPEED, int) or 0,
             )
         )
 
-    def _link(self, speed: int = 0, framing: int = 1, sequencing: bool = False) -> CallConnected:
+    def _link(
+        self, speed: int = 0, framing: int = 1, sequencing: bool = False, rx_speed: int = 0
+    ) -> CallConnected:
         """Both ends' ids and addresses, the peer's session id 0 until OCRP, and what OCCN says."""
         carrier = self.carrier
         return CallConnected(
@@ -197,4 +200,5 @@ class LnsCall(Call):
             speed,
             framing,
             sequencing,
+            rx_speed,
         )

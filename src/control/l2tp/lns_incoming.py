@@ -127,6 +127,7 @@ class LnsIncomingCall(Call):
                 connect_speed=message.value(Attribute.TX_CONNECT_SPEED, int) or 0,
                 framing_type=message.value(Attribute.FRAMING_TYPE, int) or 0,
                 sequencing_required=message.find(Attribute.SEQUENCING_REQUIRED) is not None,
+                rx_connect_speed=message.value(Attribute.RX_CONNECT_SPEED, int) or 0,
             )
         )
 

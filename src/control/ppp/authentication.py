@@ -144,7 +144,7 @@ class Authenticator(Role):
                         if silent
                         else "the peer's proof is refused"
                     )
-                    self.failure = LinkClosed(STAGE, why)
+                    self.failure = LinkClosed(STAGE, why, "timeout" if silent else "")
 
     @abstractmethod
     def _challenge(self, now: float) -> None:
@@ -198,7 +198,7 @@ class Claimant(Role):
                 case Claim.FAIL:
                     silent = event is Hearing.GIVE_UP
                     why = "the peer does not answer our claim" if silent else "the peer refuses us"
-                    self.failure = LinkClosed(STAGE, why)
+                    self.failure = LinkClosed(STAGE, why, "timeout" if silent else "")
         if row.next is not Claiming.CLAIMED:
             self._timer = None
 

@@ -112,6 +112,10 @@ class LinkClosed:
     """`lcp`, `authentication`, `ipcp`, `ipv6cp`, `echo`, `peer`, `local`."""
     reason: str
     """One sentence."""
+    kind: str = ""
+    """What it was, where a stage can end in several ways: `looped`; `silent`, the peer was never
+    heard; `timeout`; `method`, it does not prove itself as it has to; `rejected`, it does not know
+    the protocol; `address`. Empty: what the stage says."""
 
 
 Event = (

@@ -26,7 +26,7 @@ from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
 UNKNOWN: Final = "0.0.0.0"
 """In a Configure-Request: tell me my address. In a Configure-Nak: name yours."""
 
-NO_ADDRESS: Final = LinkClosed("ipcp", "the peer gives us no address")
+NO_ADDRESS: Final = LinkClosed("ipcp", "the peer gives us no address", "address")
 
 
 class IpcpPolicy:

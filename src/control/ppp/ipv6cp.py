@@ -16,7 +16,9 @@ from control.ppp.outbox import Outbox
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
 from control.ppp.randomness import Randomness
 
-NO_IDENTIFIER: Final = LinkClosed("ipv6cp", "the peer takes no interface identifier of ours")
+NO_IDENTIFIER: Final = LinkClosed(
+    "ipv6cp", "the peer takes no interface identifier of ours", "address"
+)
 
 _UNIVERSAL: Final = 1 << 57
 """The u bit: set only in identifiers made of a global one (RFC 4291 2.5.1)."""

@@ -15,7 +15,8 @@ from control.ppp.outbox import Outbox
 from control.ppp.policy import Answer, Opinion, first_of_each, judge_each
 from control.ppp.randomness import Randomness
 
-LOOPED: Final = LinkClosed("lcp", "the link is looped back")
+UNPROVED: Final = LinkClosed("authentication", "the peer refuses to prove itself", "method")
+LOOPED: Final = LinkClosed("lcp", "the link is looped back", "looped")
 
 
 class LcpPolicy:
@@ -166,15 +167,14 @@ class LcpPolicy:
             self._untried = tuple(method for method in self._untried if method != offered)
             self.demanded = offered
         else:
-            self.failure = LinkClosed(
-                "authentication", f"the peer does not want to prove itself by {self.demanded}"
-            )
+            why = f"the peer does not want to prove itself by {self.demanded}"
+            self.failure = LinkClosed("authentication", why, "method")
 
     def _turn_off(self, kind: int) -> None:
         if kind == MRU.kind:
             self._mru = DEFAULT_MRU
         elif kind == AUTH.kind and self.demanded:
-            self.failure = LinkClosed("authentication", "the peer refuses to prove itself")
+            self.failure = UNPROVED
         elif kind == MAGIC.kind:
             self.magic = 0
         elif kind == PFC.kind:

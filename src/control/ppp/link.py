@@ -179,7 +179,10 @@ class Link:
         for deadline in (self._deadline, self._authentication_deadline):
             if deadline is not None and now >= deadline and not self._finished:
                 stage = _STAGES.get(self.phase) or self._networks.missing()
-                self._end(LinkClosed(stage, f"{stage} is not complete in time"), now, abrupt=True)
+                heard = stage != "lcp" or self._lcp.negotiation.heard
+                kind = "timeout" if heard else "silent"
+                why = LinkClosed(stage, f"{stage} is not complete in time", kind)
+                self._end(why, now, abrupt=True)
                 self._advance(now)
 
     def get_timer(self) -> float | None:
@@ -312,8 +315,8 @@ class Link:
     def _take_rejected(self, protocol: int, now: float) -> None:
         network = self._networks.of_protocol(protocol)
         if network is not None:
-            what = Protocol(protocol).name
-            self._do_without(network, LinkClosed(network.stage, f"the peer rejects {what}"), now)
+            what = f"the peer rejects {Protocol(protocol).name}"
+            self._do_without(network, LinkClosed(network.stage, what, "rejected"), now)
         elif self._authentication.uses(protocol) and not self._authentication.complete:
             self._end(LinkClosed("authentication", "the peer rejects what it agreed to"), now)
 

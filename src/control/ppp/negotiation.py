@@ -67,6 +67,7 @@ class Negotiation:
         "_restarts",
         "_timer",
         "ending",
+        "heard",
         "name",
         "peer_mru",
         "protocol",
@@ -80,6 +81,8 @@ class Negotiation:
         self.protocol = protocol
         self.state = State.INITIAL
         self.peer_mru = DEFAULT_MRU
+        self.heard = False
+        """Anything of the peer's came."""
         self.ending: LinkClosed | None = None
         """Why the layer finished or is about to."""
         self._config = config
@@ -122,6 +125,7 @@ class Negotiation:
         if self.state in (State.INITIAL, State.STARTING):
             self._box.counters["early"] += 1
             return
+        self.heard = True
         try:
             self._dispatch(packet, now)
         except DecodeError:
@@ -254,7 +258,7 @@ class Negotiation:
 
     def _give_up(self, now: float, reason: str) -> None:
         if self.ending is None:
-            self.ending = LinkClosed(self.name, reason)
+            self.ending = LinkClosed(self.name, reason, "timeout" if self.heard else "silent")
         self._step(Event.TO_MINUS, now)
 
     def _step(

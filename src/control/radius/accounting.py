@@ -19,6 +19,8 @@ _VIRTUAL: Final = 5
 _RADIUS: Final = 1
 _L2TP: Final = 3
 _WORD: Final = 1 << 32
+_MOST_CHARACTERS: Final = 247
+"""Of a vendor attribute's value (RFC 2865 5.26), one octet each."""
 
 Row = tuple[str, Value]
 
@@ -79,7 +81,9 @@ class SessionFacts:
     calling_number: str = ""
     nas_port: int | None = None
     nas_port_id: str = ""
-    connect_info: str = ""
+    tx_speed: int = 0
+    rx_speed: int = 0
+    """Bits a second from the LAC to the site and back, as the LAC told; 0: it did not."""
     tunnel: TunnelFacts | None = None
     multilink: int = field(default=1)
     """Acct-Link-Count."""
@@ -119,10 +123,18 @@ def interim(
 
 
 def stop(
-    facts: SessionFacts, usage: Usage, cause: int, timestamp: int, sources: tuple[str, str]
+    facts: SessionFacts,
+    usage: Usage,
+    cause: int,
+    timestamp: int,
+    sources: tuple[str, str],
+    disconnect: str = "",
 ) -> AccountingRequest:
-    """`cause`: Acct-Terminate-Cause (RFC 2866 5.10)."""
-    rows = (*usage_rows(usage), ("Acct-Terminate-Cause", cause))
+    """`cause`: Acct-Terminate-Cause (RFC 2866 5.10); `disconnect`: 26-51, empty: nothing is
+    known."""
+    rows: tuple[Row, ...] = (*usage_rows(usage), ("Acct-Terminate-Cause", cause))
+    if disconnect:
+        rows += (("ERX-Disconnect-Cause-Info", disconnect[:_MOST_CHARACTERS]),)
     return _request(Status.STOP, facts, rows, timestamp, sources)
 
 
@@ -181,7 +193,7 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
         ("Called-Station-Id", facts.called_number),
         ("Calling-Station-Id", facts.calling_number),
         ("NAS-Port-Id", facts.nas_port_id),
-        ("Connect-Info", facts.connect_info),
+        ("Connect-Info", _connect_info(facts)),
         ("Filter-Id", facts.filter_id),
         ("ERX-Ingress-Policy-Name", facts.ingress_policy),
         ("ERX-Egress-Policy-Name", facts.egress_policy),
@@ -204,9 +216,19 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
     ]
     if facts.authenticated:
         rows.append(("Acct-Authentic", _RADIUS))
+    if facts.tx_speed:
+        rows.append(("ERX-Tx-Connect-Speed", facts.tx_speed))
+        rows.append(("ERX-Rx-Connect-Speed", facts.rx_speed))
     if facts.nas_port is not None:
         rows.append(("NAS-Port", facts.nas_port))
     return rows + (_tunnel_rows(facts.tunnel) if facts.tunnel is not None else [])
+
+
+def _connect_info(facts: SessionFacts) -> str:
+    """`64000`, or `56000/33600` (RFC 2869 5.11: both speeds if they differ)."""
+    if facts.rx_speed == facts.tx_speed:
+        return str(facts.tx_speed) if facts.tx_speed else ""
+    return f"{facts.tx_speed}/{facts.rx_speed}"
 
 
 def _tunnel_rows(tunnel: TunnelFacts) -> list[Row]:

@@ -8,6 +8,8 @@ from dialout_bench import LAC1, LOCAL, SITE, Bench, candidate, configuration
 from control.config import Profile, Target
 from control.dialout.session_table import SessionState as S
 from control.dialout.terminate_cause import CAUSES, TerminateCause, of_stage
+from control.l2tp import events as l2tp
+from control.l2tp.avp_value import DisconnectCause
 from control.ppp import events as ppp
 from control.radius import events as radius
 
@@ -77,6 +79,8 @@ def test_start_tells_the_call_once_it_is_in_service_and_not_before():
         "Called-Station-Id": "49301234",
         "NAS-Port-Id": "l2tp 11.101",
         "Connect-Info": "64000",
+        "ERX-Tx-Connect-Speed": 64000,
+        "ERX-Rx-Connect-Speed": 64000,
         "Framed-IP-Address": SITE,
         "Framed-IP-Netmask": "255.255.255.0",
         "Framed-Route": "10.1.9.0/24 0.0.0.0 7",
@@ -166,6 +170,47 @@ def test_every_end_of_a_call_has_its_terminate_cause(end, cause):
     assert [status for status, _ in bench.radius.accounted] == ["START", "STOP"]
     assert bench.radius.accounted[-1][1]["Acct-Terminate-Cause"] == cause
     assert len(bench.services.accounting) == 0
+
+
+TOLD = {
+    "the LAC says what PPP had to do with it": (
+        lambda b: b.closed(disconnect_cause=DisconnectCause(5, 0xC021, 1, "n\xf6\udc80")),
+        "5 0xC021 1 n??",
+    ),
+    "the LAC says nothing of PPP": (lambda b: b.closed(), None),
+    "we say that the keepalive had no answer": (
+        lambda b: b.link(ppp.LinkClosed("echo", "dead")),
+        "8 0xC021 1",
+    ),
+    "we say that an administrator did it": (
+        lambda b: b.manager.reset_session("home", SITE, b.now),
+        "1 0x0000 0",
+    ),
+    "the LAC's message is long": (
+        lambda b: b.closed(disconnect_cause=DisconnectCause(5, 0xC021, 1, "x" * 900)),
+        "5 0xC021 1 " + "x" * 236,
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "told"), TOLD.values(), ids=TOLD)
+def test_stop_tells_what_the_cdn_said_of_ppp_whoever_sent_it(end, told):
+    bench = accounting_bench()
+    in_service(bench)
+    end(bench)
+    assert bench.radius.accounted[-1][1].get("ERX-Disconnect-Cause-Info") == told
+
+
+def test_both_speeds_are_told_where_the_lac_tells_them():
+    bench = accounting_bench()
+    bench.packet()
+    bench.grant()
+    ids = (1, (LOCAL, 1701), (LAC1, 1701), 1, 2, 3, 4)
+    bench.l2tp(l2tp.CallConnected(*ids, 56000, rx_connect_speed=33600))
+    bench.network()
+    told = records(bench)[-1][1]
+    assert (told["ERX-Tx-Connect-Speed"], told["ERX-Rx-Connect-Speed"]) == (56000, 33600)
+    assert told["Connect-Info"] == "56000/33600"
 
 
 def test_session_time_ends_a_call_with_its_own_cause():

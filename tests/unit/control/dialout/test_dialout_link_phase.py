@@ -118,12 +118,28 @@ def test_a_lac_that_frames_bits_is_told_nothing():
 
 @pytest.mark.parametrize(
     ("stage", "code"),
-    [("lcp", 5), ("echo", 8), ("authentication", 16), ("ipcp", 17), ("peer", 3), ("local", 3)],
+    [
+        ("lcp", 5),
+        ("lcp silent", 6),
+        ("lcp looped", 7),
+        ("echo", 8),
+        ("authentication timeout", 13),
+        ("authentication method", 15),
+        ("authentication", 16),
+        ("ipcp timeout", 17),
+        ("ipcp rejected", 18),
+        ("ipcp address", 19),
+        ("ipv6cp", 17),
+        ("ipv6cp address", 19),
+        ("peer", 3),
+        ("local", 3),
+    ],
 )
 def test_the_lac_is_told_what_ppp_had_to_do_with_the_end(stage, code):
     bench, _ = connecting()
     bench.connected()
-    bench.link(ppp.LinkClosed(stage, "over"))
+    stage, _, kind = stage.partition(" ")
+    bench.link(ppp.LinkClosed(stage, "over", kind))
     assert [cause.code for cause in bench.endpoint.causes] == [code]
 
 

@@ -349,6 +349,17 @@ def test_configuration_deadline_ends_a_link_that_only_lcp_has() -> None:
     assert wire.sent()[-1][1].code == 5
 
 
+def test_a_peer_that_says_nothing_is_told_apart_from_one_that_never_agrees() -> None:
+    silent, stubborn = Wire(LNS), Wire(LNS)
+    for wire in (silent, stubborn):
+        wire.open()
+    stubborn.give(LCP, 1, 1)
+    for wire, kind in ((silent, "silent"), (stubborn, "timeout")):
+        wire.wait(40.0)
+        ending = wire.closed()
+        assert (ending.stage, ending.kind) == ("lcp", kind)
+
+
 def test_parts_of_a_link_guard_themselves_while_the_line_is_down() -> None:
     box = Outbox(Counter())
     ipcp = Negotiation("ipcp", IPCP, LNS, IpcpPolicy(LNS, box), box)

@@ -35,7 +35,8 @@ FACTS = SessionFacts(
     called_number="49301234",
     nas_port=0x000B0064,
     nas_port_id="l2tp 11.100",
-    connect_info="64000",
+    tx_speed=64000,
+    rx_speed=64000,
     tunnel=TunnelFacts("10.0.0.1", "10.9.0.1", "lns", "lac", "group-1", "11.100"),
 )
 NAMES = {a.code: a.name for a in dictionary().attributes.values() if not a.vendor}
@@ -65,7 +66,7 @@ def number(value: int) -> bytes:
 def test_stop_holds_everything_there_is_to_tell():
     c = client()
     usage = Usage(3600, 5 * 2**32 + 7, 2**32 - 1, 2**33 + 1, 4)
-    c.account(accounting.stop(FACTS, usage, 4, 1_700_000_000, SOURCES), 0.0)
+    c.account(accounting.stop(FACTS, usage, 4, 1_700_000_000, SOURCES, "16 0x0000 1"), 0.0)
     (sent,) = taken(c)
     assert (sent.server, sent.source) == ((FIRST.address, 1813), "10.0.0.1")
     assert sent.data[0] == 4
@@ -73,7 +74,11 @@ def test_stop_holds_everything_there_is_to_tell():
     assert sent.data[4:20] == hashlib.md5(zeroed).digest()
     found = attributes(sent.data)
     vendor = [value for code, value in found if code == 26]
-    assert vendor == [b"\0\0\x13\x0a\x2a\x06\0\0\0\2"]
+    vendor_rows = [(0xA2, number(64000)), (0xA3, number(64000)), (0x2A, number(2))]
+    vendor_rows.append((0x33, b"16 0x0000 1"))
+    assert vendor == [
+        b"\0\0\x13\x0a" + bytes((kind, 2 + len(value))) + value for kind, value in vendor_rows
+    ]
     assert [(NAMES[code], value) for code, value in found if code != 26] == [
         ("NAS-Identifier", b"lns"),
         ("NAS-IP-Address", b"\n\0\0\1"),
