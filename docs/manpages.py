@@ -104,10 +104,9 @@ def described(node: Node, heading: str) -> Iterator[str]:
     yield from (entry(action) for action in actions if "--help" not in action.option_strings)
 
 
-def command_page(nodes: list[Node]) -> str:
-    """A command and all below it."""
+def command_page(nodes: list[Node], about: str) -> str:
+    """A command and all below it; `about`: what it does, in half a line."""
     first, *below = nodes
-    about = (first.parser.description or "").split(".")[0].split("\n\n")[0]
     body = [".SH SYNOPSIS", synopsis(first), ".SH DESCRIPTION"]
     body += list(paragraphs(first.parser.description or ""))
     options = [a for a in (*first.positionals, *first.options) if "--help" not in a.option_strings]
@@ -119,7 +118,7 @@ def command_page(nodes: list[Node]) -> str:
             body += described(node, f".SS {escaped(' '.join(node.path[1:]))}")
     body += [".SH EXIT STATUS", *(f".TP\n{code}\n{escaped(text)}" for code, text in EXIT_CODES)]
     body.append(".SH SEE ALSO\n.BR dialout (1),\n.BR dialout.toml (5)")
-    return page("-".join(first.path), 1, " ".join(about.split()), body)
+    return page("-".join(first.path), 1, about, body)
 
 
 def top_page(nodes: list[Node]) -> str:
@@ -168,7 +167,7 @@ def files() -> dict[Path, str]:
         CONTRIB / "completion/_dialout": script("zsh"),
         CONTRIB / "man/dialout.1": top_page(nodes),
     }
-    for name in nodes[0].children:
+    for name, about in nodes[0].children.items():
         below = [node for node in nodes if node.path[1:2] == (name,)]
-        found[CONTRIB / f"man/dialout-{name}.1"] = command_page(below)
+        found[CONTRIB / f"man/dialout-{name}.1"] = command_page(below, about)
     return found

@@ -109,7 +109,9 @@ def _add_check(commands: Any) -> None:
         description="Validates a configuration and prints every error with file, line, key,\n"
         "value and what is allowed.",
     )
-    check.add_argument("--config", type=_file, metavar="FILE", required=True)
+    check.add_argument(
+        "--config", type=_file, metavar="FILE", required=True, help="the configuration"
+    )
     check.add_argument(
         "--against",
         type=_file,
@@ -158,7 +160,9 @@ def _add_run(commands: Any) -> None:
         "call and tunnel and waits for what their peers have to say to it; asked\n"
         "twice, it does not wait. The log goes to standard output, a line each.",
     )
-    run.add_argument("--config", type=_file, metavar="FILE", required=True)
+    run.add_argument(
+        "--config", type=_file, metavar="FILE", required=True, help="the configuration"
+    )
     run.add_argument(
         "--state", type=_file, metavar="DIR", help="where budgets and call records outlive it"
     )
@@ -211,7 +215,9 @@ def _add_sim(commands: Any) -> None:
         metavar="PART",
         help=f"any of {', '.join(SIMULATORS)}",
     )
-    sim.add_argument("--config", type=_file, metavar="FILE", required=True)
+    sim.add_argument(
+        "--config", type=_file, metavar="FILE", required=True, help="the configuration with [sim]"
+    )
     sim.add_argument(
         "--duration",
         type=_seconds,

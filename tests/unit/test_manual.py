@@ -34,6 +34,11 @@ def test_pages_are_sound(path):
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_option_of_a_page_has_its_text(path):
+    assert not re.findall(r"^\.TP\n(.*)\n\.?$", MADE[path], re.MULTILINE)
+
+
 def test_every_page_names_every_exit_code():
     codes = {value for name, value in vars(exit_codes).items() if name.isupper()}
     for path in PAGES:
