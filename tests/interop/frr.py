@@ -50,6 +50,10 @@ class Frr:
     def show(self, command: str) -> str:
         return self._space.run("vtysh", "--vty_socket", str(self._folder), "-c", command)
 
+    def configure(self, path: Path) -> None:
+        """Takes a whole frr.conf, as vtysh does at boot. Raises CalledProcessError."""
+        self._space.run("vtysh", "--vty_socket", str(self._folder), "-f", str(path))
+
     def close(self) -> None:
         for process in reversed(self._processes):
             process.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,14 @@ from control.cli import main
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CAPTURE = EXAMPLES / "home-site.pcap"
-CONFIGURATIONS = sorted(path.name for path in EXAMPLES.glob("*.toml"))
+LIVE = {
+    EXAMPLES / "small-office.toml": ["radius"],
+    EXAMPLES / "lab/lns.toml": ["radius"],
+    EXAMPLES / "isp-frr/lns.toml": ["coa", "lac", "radius"],
+}
+"""Configurations of real interfaces, with the secrets that each wants beside it. They run in
+tests/interop: test_operations.py, test_lab.py, test_isp_example.py."""
+CONFIGURATIONS = sorted(path.name for path in EXAMPLES.glob("*.toml") if path not in LIVE)
 
 
 @pytest.fixture
@@ -55,6 +63,30 @@ def test_each_configuration_has_its_test():
     tested |= {"ipv6-tunnel", "live"}  # the latter in test_runtime_command.py
     tested.add("lac-emulator")  # test_sim_example.py
     assert set(CONFIGURATIONS) == {f"{name}.toml" for name in tested}
+
+
+def test_each_router_of_a_folder_is_among_the_live_ones():
+    assert {path for path in LIVE if path.parent != EXAMPLES} == set(EXAMPLES.glob("*/lns.toml"))
+
+
+@pytest.mark.parametrize("path", LIVE, ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_a_live_example_needs_no_more_than_its_secrets(path, tmp_path, capsys):
+    shutil.copy(path, tmp_path / "lns.toml")
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    wanted = sorted(set(re.findall(r'secret_file = "secrets/(\w+)"', path.read_text())))
+    assert wanted == LIVE[path]
+    for name in wanted:
+        (tmp_path / "secrets" / name).touch(mode=0o600)
+        (tmp_path / "secrets" / name).write_text("secret")
+    assert main(["check", "--config", str(tmp_path / "lns.toml")]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("*/far-side.toml")), ids=lambda p: p.parent.name
+)
+def test_the_other_side_of_a_live_example_is_sound(path):
+    assert main(["check", "--config", str(path)]) == 0
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
