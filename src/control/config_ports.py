@@ -44,6 +44,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
     "mem": Scheme('"mem:"'),
     "udp": Scheme('"udp:ADDRESS[:PORT]"', ("tunnel",), _udp),
     "packet": Scheme('"packet:INTERFACE"', parse=_interface),
+    "xdp": Scheme('"xdp:INTERFACE"', parse=_interface),
     "tun": Scheme('"tun:NAME"', ("home",), _interface),
 }
 

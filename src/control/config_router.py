@@ -13,7 +13,8 @@ class Port:
     """What error messages call it."""
     url: str
     """`pcap:` (what replay reads; `pcap:FILE` in a running router), `mem:`, on the home side
-    `tun:NAME`, on the tunnel side `udp:ADDRESS[:PORT]`, and `packet:INTERFACE` on either."""
+    `tun:NAME`, on the tunnel side `udp:ADDRESS[:PORT]`, and `packet:INTERFACE` or
+    `xdp:INTERFACE` on either."""
     side: str
     """`home` or `tunnel`; a replay takes one port of the home side."""
     virtual_router: str

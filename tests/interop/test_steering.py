@@ -41,7 +41,7 @@ class Kernel:
         for prefix in LEFT:
             self.steering.leave(prefix)
         code = self.steering.instructions
-        redirect = xdp(self.sockets.descriptor, XDP_DROP)
+        redirect = xdp(self.sockets.descriptor, without=XDP_DROP)
         self.programs = [
             (Program(PROGRAM_SOCKET_FILTER, "f", code(FILTER)), 0x7FFFFFFF, 0),
             (Program(PROGRAM_SCHED_CLS, "t", code(TCX), ATTACH_TCX_INGRESS), TCX_DROP, TCX_NEXT),

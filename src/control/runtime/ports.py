@@ -14,6 +14,7 @@ from fastpath.ports.pcap import PcapError, PcapPort
 from fastpath.ports.port import Port as FastpathPort
 from fastpath.ports.tun import TunPort
 from fastpath.ports.udp import UdpPort
+from fastpath.ports.xdp import XdpPort
 
 SCHEMES: Final[dict[str, type[FastpathPort]]] = {
     "mem": MemPort,
@@ -21,6 +22,7 @@ SCHEMES: Final[dict[str, type[FastpathPort]]] = {
     "pcap": PcapPort,
     "tun": TunPort,
     "udp": UdpPort,
+    "xdp": XdpPort,
 }
 """One row for each backend; control/config_ports.py says what their URLs look like."""
 

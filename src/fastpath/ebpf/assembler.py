@@ -40,6 +40,7 @@ INSTRUCTIONS: Final[dict[str, tuple[int, str]]] = {
     "jge": (0x35, "dil"),
     "jlt": (0xA5, "dil"),
     "jset": (0x45, "dil"),
+    "jne32": (0x56, "dil"),  # the lower 32 bits alone
     "jgtx": (0x2D, "dsl"),
     "call": (0x85, "i"),
     "exit": (0x95, ""),

@@ -11,6 +11,7 @@ its copy by then), a socket filter takes or leaves.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,13 +56,15 @@ class Ending:
     load: int
     ours: tuple[Row, ...]
     kernels: tuple[Row, ...]
+    station: bytes = b""
+    """Frames to another MAC address are the kernel's. Empty: whoever reads them looks himself."""
 
 
 FILTER: Final = Ending(_SKB_LOAD, (("mov", 0, 0x7FFFFFFF),), (("mov", 0, 0),))
 TCX: Final = Ending(_SKB_LOAD, (("mov", 0, TCX_DROP),), (("mov", 0, TCX_NEXT),))
 
 
-def xdp(sockets: int, without: int = XDP_PASS) -> Ending:
+def xdp(sockets: int, station: bytes = b"", without: int = XDP_PASS) -> Ending:
     """By the descriptor of an XSKMAP; `without` is what happens to ours where it has no socket."""
     redirect: tuple[Row, ...] = (
         ("ldxw", 2, 6, _CONTEXT_QUEUE),
@@ -69,7 +72,7 @@ def xdp(sockets: int, without: int = XDP_PASS) -> Ending:
         ("mov", 3, without),
         ("call", _REDIRECT_MAP),
     )
-    return Ending(_XDP_LOAD, redirect, (("mov", 0, XDP_PASS),))
+    return Ending(_XDP_LOAD, redirect, (("mov", 0, XDP_PASS),), station)
 
 
 def program(maps: Maps, ending: Ending) -> list[Row]:
@@ -110,6 +113,7 @@ def _ethernet(ending: Ending) -> list[Row]:
         *_load(ending, _FRONT, 7, 14),
         ("ldxb", 1, 10, _FRONT),
         ("jset", 1, 1, "kernel"),  # a group address
+        *_station(ending.station),
         ("ldxh", 3, 10, _FRONT + 12),
         ("be", 3, 16),
         ("mov", 7, 14),
@@ -127,6 +131,18 @@ def _ethernet(ending: Ending) -> list[Row]:
             ("add", 7, 4),
         ]
     return [*rows, ("typed:",), ("jeq", 3, 0x0800, "ipv4"), ("jne", 3, 0x86DD, "kernel")]
+
+
+def _station(station: bytes) -> list[Row]:
+    if not station:
+        return []
+    first, last = struct.unpack("<iH", station)
+    return [
+        ("ldxw", 1, 10, _FRONT),
+        ("jne32", 1, first, "kernel"),
+        ("ldxh", 1, 10, _FRONT + 4),
+        ("jne32", 1, last, "kernel"),
+    ]
 
 
 def _ipv6(ending: Ending) -> list[Row]:

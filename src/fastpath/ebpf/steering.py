@@ -111,11 +111,12 @@ class Steering:
         with Program(PROGRAM_SCHED_CLS, "drop_ours", code, ATTACH_TCX_INGRESS) as made:
             self._links.append(Link(made, interface, ATTACH_TCX_INGRESS))
 
-    def redirect(self, interface: int) -> str:
-        """Hands ours to the sockets of their queues (`self.sockets`). Tells how: `native`, in the
-        driver, or `generic`. Raises OSError (EBUSY) where another XDP program is."""
+    def redirect(self, interface: int, station: bytes = b"") -> str:
+        """Hands ours, of frames to the MAC address `station`, to the sockets of their queues
+        (`self.sockets`). Tells how: `native`, in the driver, or `generic`. Raises OSError (EBUSY)
+        where another XDP program is."""
         self.sockets = Map(MAP_XSKMAP, "sockets", 4, 4, SOCKETS)
-        code = self.instructions(xdp(self.sockets.descriptor))
+        code = self.instructions(xdp(self.sockets.descriptor, station))
         with Program(PROGRAM_XDP, "ours_to_us", code, ATTACH_XDP) as made:
             try:
                 self._links.append(Link(made, interface, ATTACH_XDP, XDP_NATIVE))

@@ -39,9 +39,10 @@ REST: dict[str, Callable[[Path], str]] = {
     "udp": _loopback,
     "tun": lambda _: "home",
     "packet": lambda _: "lo",
+    "xdp": lambda _: "lo",
 }
 """What stands behind the scheme, for each that may be opened here."""
-INTERFACES = {"packet", "tun"}
+INTERFACES = {"packet", "tun", "xdp"}
 """Those that make an interface, or take one over, for which one has to be root."""
 if os.geteuid() != 0:
     REST = {scheme: rest for scheme, rest in REST.items() if scheme not in INTERFACES}
