@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from control.config import Config, Port
+from control.config_ports import SCHEMES as SCHEME_ROWS
 from control.errors import ConfigurationError, ResourceError
 from fastpath.ports.mem import MemPort
 from fastpath.ports.packet import PacketPort
@@ -25,6 +26,9 @@ SCHEMES: Final[dict[str, type[FastpathPort]]] = {
     "xdp": XdpPort,
 }
 """One row for each backend; control/config_ports.py says what their URLs look like."""
+
+
+ETHERNET: Final = ("packet:", "xdp:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,25 @@ class OpenPort:
 
 
 def tunnel_ports(config: Config) -> tuple[Port, ...]:
-    """The ports of the tunnel side; without any, one UDP port for each local address."""
+    """The ports of the tunnel side; without any, one UDP port for each local address. An Ethernet
+    port leaves control messages to the kernel: beside it there is one for each of its router's."""
     given = tuple(port for port in config.port if port.side == "tunnel")
-    if given:
+    ethernet = {port.virtual_router for port in given if port.url.startswith(ETHERNET)}
+    if given and not ethernet:
         return given
+    taken = {SCHEME_ROWS["udp"].parse(p.url[4:]) for p in given if p.url.startswith("udp:")}
     routers: dict[str, str] = {}
     for router in config.virtual_router:
+        if given and router.name not in ethernet:
+            continue
         for address in filter(None, local_addresses(config, router.name)):
             routers.setdefault(address, router.name)
-    return tuple(
+    sockets = (
         Port(f"tunnel {address}", f"udp:{address}", "tunnel", name)
         for address, name in routers.items()
+        if address not in taken
     )
+    return (*given, *sockets)
 
 
 def local_addresses(config: Config, router: str = "") -> list[str]:

@@ -34,6 +34,7 @@ from control.runtime.kernel_routing import KernelRouting
 from control.runtime.port_set import PortSet
 from control.runtime.ports import OpenPort
 from control.runtime.radius_sockets import RadiusSockets
+from control.runtime.steering import PortSteering
 from control.runtime.workers import Workers
 from control.sim.address import host_of
 from fastpath.engine import Engine
@@ -97,6 +98,7 @@ class Process:
         self.loop.add_reader(self.workers.fileno(), self._on_bell)
         self.lns.start(self.now)
         self.kernel.start()
+        self._steering.configure(self.config, self.ports)
         self._settle()
         self.workers.start()
         self._play_all(self.ports)
@@ -180,6 +182,7 @@ class Process:
             raise
         self._play_all(self.port_set.change(found, opened, config))
         self.kernel.configure(config)
+        self._steering.configure(config, self.ports)
         self._settle()
         return found
 
@@ -366,6 +369,7 @@ class Process:
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
         self.kernel = KernelRouting(self, config)
+        self._steering = PortSteering(self.dataplane.observe)
         self.radius = RadiusSockets(self.loop, self._receive_radius)
         self.authorization = AuthorizationSockets(
             self.loop, authorization_addresses(self.config), self._receive_dynauth

@@ -6,6 +6,7 @@ import os
 import random
 import select
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,10 @@ REST: dict[str, Callable[[Path], str]] = {
     "udp": _loopback,
     "tun": lambda _: "home",
     "packet": lambda _: "lo",
-    "xdp": lambda _: "lo",
+    "xdp": lambda _: "ours",
 }
 """What stands behind the scheme, for each that may be opened here."""
+VETH = ("add ours numrxqueues 4 type veth peer name theirs", "set ours up", "set theirs up")
 INTERFACES = {"packet", "tun", "xdp"}
 """Those that make an interface, or take one over, for which one has to be root."""
 if os.geteuid() != 0:
@@ -51,6 +53,9 @@ if os.geteuid() != 0:
 @contextmanager
 def opened(scheme: str, folder: Path, queues: int) -> Iterator[tuple[Port, list[Port]]]:
     def make() -> tuple[Port, list[Port]]:
+        if scheme == "xdp":  # the loopback interface's MTU is too large for it
+            for command in VETH:
+                subprocess.run(["ip", "link", *command.split()], check=True)
         return SCHEMES[scheme].open(REST[scheme](folder), name="the name", base_ns=0, queues=queues)
 
     sender, parts = in_own_namespace(make) if scheme in INTERFACES else make()
