@@ -34,7 +34,7 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.prefix = f"dialout-{os.getpid()}-"
+        self.prefix = f"dialout-lab-{os.getpid()}-"
         self.socket = str(folder / "control.sock")
         self._running: list[subprocess.Popen[str]] = []
 
@@ -107,7 +107,7 @@ class Lab:
     def wait_for_route(self) -> None:
         """The dial-out route in the kernel's table. SystemExit if it does not come."""
         until = time.monotonic() + PATIENCE
-        while "lns0" not in _run("ip", "-n", f"{self.prefix}lns", "route", "show", TARGET):
+        while TARGET not in _run("ip", "-n", f"{self.prefix}lns", "route", "show", TARGET):
             if time.monotonic() > until:
                 raise SystemExit(f"no route to {TARGET} in the kernel of the router")
             time.sleep(0.05)
@@ -135,6 +135,14 @@ def configure(folder: Path) -> None:
     secret.write_text("radius-secret\n")
 
 
+def put_ports(folder: Path, scheme: str) -> None:
+    """Ports right on the interfaces, by `packet` or `xdp`, in place of the TUN device."""
+    file = folder / "lns.toml"
+    text = file.read_text().replace("tun:lns0", f"{scheme}:to-home")
+    tunnel = f'[[port]]\nname = "lac"\nurl = "{scheme}:to-lac"\nside = "tunnel"\n'
+    file.write_text(f'{text}\n{tunnel}virtual_router = "default"\n')
+
+
 def play(lab: Lab, seconds: int) -> None:
     lab.build()
     far = ("sim", "lac", "radius", "--config", str(lab.folder / "far-side.toml"))
@@ -152,17 +160,15 @@ def play(lab: Lab, seconds: int) -> None:
     print((lab.folder / "lns.log").read_text())
     for words in (("show", "sessions"), ("explain", SITE)):
         print(f"$ dialout {' '.join(words)}\n\n{_run(*_dialout(*words, '--socket', lab.socket))}")
-    lab.start("site", "iperf3.log", "iperf3", "-s", "-1", "--forceflush")
-    lab.says("iperf3.log", "listening")
     for title, words in (("TCP from home to the site", ()), ("and back", ("-R",))):
         transfer(lab, seconds, title, *words)
 
 
 def transfer(lab: Lab, seconds: int, title: str, *words: str) -> None:
-    if words:
-        lab.start("site", "iperf3.log", "iperf3", "-s", "-1", "--forceflush")
-        lab.says("iperf3.log", "listening")
+    server = lab.start("site", "iperf3.log", "iperf3", "-s", "-1", "--forceflush")
+    lab.says("iperf3.log", "listening")
     out = lab.inside("home", "iperf3", "-c", SITE, "-t", str(seconds), "-J", *words)
+    server.wait(PATIENCE)
     sums = json.loads(out)["end"]["sum_received"]
     rate = sums["bits_per_second"] / 1e6
     print(f"{title}: {sums['bytes']:,} octets in {sums['seconds']:.1f} s, {rate:.1f} Mbit/s")
@@ -182,12 +188,21 @@ def laboratory() -> Iterator[Lab]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="A dial-out through four network namespaces.")
     parser.add_argument("--seconds", type=int, default=3, help="of TCP each way; default 3")
+    parser.add_argument(
+        "--ports",
+        choices=("tun", "packet", "xdp"),
+        default="tun",
+        help="how the router takes packets: a TUN device beside a UDP socket, AF_PACKET or AF_XDP "
+        "on its interfaces; default tun",
+    )
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("lab: only root may make network namespaces")
     if lacking := [name for name in CLIENTS if shutil.which(name) is None]:
         raise SystemExit(f"lab: {', '.join(lacking)} not found (make deps installs them)")
     with laboratory() as lab:
+        if arguments.ports != "tun":
+            put_ports(lab.folder, arguments.ports)
         play(lab, arguments.seconds)
     print("\neverything is taken away again")
     return 0

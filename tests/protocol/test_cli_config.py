@@ -229,7 +229,7 @@ def test_no_secret_is_in_anything_that_is_told_or_written(capsys, tmp_path):
         assert result.code == 0
         told += [result.out.encode(), result.err.encode()]
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert {file.suffix for file in written} == {".pcap", ".pcapng", ".json"}
+    assert {file.suffix for file in written} == {".pcap", ".pcapng", ".json", ".html"}
     told += [file.read_bytes() for file in written]
     assert sum(map(len, told)) > 100_000
     assert leaks(told) == []

@@ -20,7 +20,7 @@ def test_every_long_group_can_be_named_on_the_command_line():
     assert tuple(LONG) == arguments.LONG_BENCHMARKS
 
 
-@pytest.mark.parametrize("group", LONG)
+@pytest.mark.parametrize("group", ["soak", "storm", "signalling"])
 def test_long_groups_tell_rows_as_the_others(capsys, group):
     result = dialout(capsys, "bench", "--quick", "--json", group)
     assert (result.code, result.err) == (0, "")

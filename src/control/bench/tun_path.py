@@ -76,11 +76,11 @@ def _measure(runs: int) -> Iterator[Row]:
                 },
                 runs,
             )
-            yield row(f"tun, through, {octets} octets", "Mpps", values["trains"],
+            yield row(f"tun through, {octets} octets", "Mpps", values["trains"],
                       "without offloads", values["alone"])  # fmt: skip
             into = {flows: Into(ports[1], octets, flows) for flows in (1, TRAIN)}
             values = interleaved({str(flows): made.time for flows, made in into.items()}, runs)
-            yield row(f"tun, out of a tunnel, {octets} octets", "Mpps", values["1"],
+            yield row(f"tun out of a tunnel, {octets} octets", "Mpps", values["1"],
                       "single packets of 64 flows", values[str(TRAIN)])  # fmt: skip
     finally:
         for sender, (port,) in opened:

@@ -340,7 +340,7 @@ def _ports(router: Router, asked: Asked) -> Answer:
             yield plain(
                 PortView(
                     port.config.name, url, side, owner, port.config.mtu,
-                    **counts, backend=_backend(port.port),
+                    **counts, backend=_backend(port),
                 )
             )  # fmt: skip
 

@@ -131,8 +131,10 @@ class PortSet:
             local = t.add_adjacency("local", tunnel=True)
             for address in self._ends_at(port, config):
                 t.add_route(table, address, local)
-                self.tunnel_nh.setdefault(address, nh)
                 self.tunnel_index.setdefault(address, port.index)
+                if not hasattr(port.port, "steering"):
+                    # A port on an interface has no socket for control messages.
+                    self.tunnel_nh.setdefault(address, nh)
 
     def _unreach(self, port: OpenPort) -> None:
         reached = self._reached.pop(port.config.name)

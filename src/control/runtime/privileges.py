@@ -18,6 +18,8 @@ from control.errors import ConfigurationError, ResourceError
 NET_ADMIN: Final = 12
 NET_RAW: Final = 13
 BPF: Final = 39
+IPC_LOCK: Final = 14
+"""Locked memory beyond RLIMIT_MEMLOCK, which AF_XDP needs where nobody has raised that."""
 NAMES: Final = {NET_ADMIN: "CAP_NET_ADMIN", NET_RAW: "CAP_NET_RAW", BPF: "CAP_BPF"}
 
 NEEDS: Final = {

@@ -64,6 +64,7 @@ def run(
     # A core would hold every secret there is (threat T22).
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = read_config(path)
+    _let_memory_be_locked()
     with ExitStack() as stack:
         listener = _listen(config, socket, user)
         if listener is not None:
@@ -130,6 +131,12 @@ def _listen(config: Config, path: str | None, user: str) -> ControlListener | No
     return ControlListener(os.path.abspath(path), gid, owner=user_number(user) if user else None)
 
 
+def _let_memory_be_locked() -> None:
+    """The frames of AF_XDP sockets count, where this limit holds; only root may raise it."""
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+
+
 def _give_up_privileges(config: Config, user: str) -> None:
     """Threads that are started later have no more than this one has now."""
     schemes = {port.url.partition(":")[0]: port for port in config.port}
@@ -140,8 +147,10 @@ def _give_up_privileges(config: Config, user: str) -> None:
                 "which this process does not have"
             )
     # A reload may bring ports of interfaces and kernel routes.
-    always = {privileges.NET_ADMIN, privileges.NET_RAW}
-    privileges.drop(always | privileges.needed(schemes), user)
+    kept = {privileges.NET_ADMIN, privileges.NET_RAW} | privileges.needed(schemes)
+    if "xdp" in schemes and resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] >= 0:
+        kept.add(privileges.IPC_LOCK)
+    privileges.drop(kept, user)
 
 
 class _Run:

@@ -3,7 +3,6 @@ the local addresses of their virtual router."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +19,9 @@ class PortSteering:
         self._observe = observe
         self._leave: Callable[[], None] | None = None
         self._by_table: dict[int, list[Any]] = {}
+        self.refused = 0
+        """Prefixes and addresses for which a table of the kernel had no room: their packets are the
+        kernel's."""
 
     def configure(self, config: Config, ports: Sequence[OpenPort]) -> None:
         """There are these ports from now on."""
@@ -33,7 +35,7 @@ class PortSteering:
             name = port.config.virtual_router
             self._by_table.setdefault(tables[name], []).append(steering)
             for address in filter(None, local_addresses(config, name)):
-                steering.address(address)
+                self._try(steering.address, address)
         if self._by_table:
             self._leave = self._observe(self._changed)
 
@@ -48,7 +50,15 @@ class PortSteering:
             ours = [prefix for at, prefix, kind in changes if at == table and kind is not None]
             gone = [prefix for at, prefix, kind in changes if at == table and kind is None]
             for steering in steerings:
-                steering.cover_all(ours)
+                if ours:
+                    self._try(steering.cover_all, ours, len(ours))
                 for prefix in gone:
-                    with contextlib.suppress(KeyError):  # it came and went before this port did
-                        steering.uncover(prefix)
+                    self._try(steering.uncover, prefix)
+
+    def _try(self, call: Callable[[Any], object], argument: Any, count: int = 1) -> None:
+        try:
+            call(argument)
+        except KeyError:
+            pass  # it came and went before this port did, or there was no room for it
+        except OSError:
+            self.refused += count

@@ -58,7 +58,7 @@ def io(context: Context) -> Iterator[Row]:
         theirs = _measure(context, L2tpns())
     for case, mine in ours.items():
         way, octets, trains = case
-        name = f"io, {way}, {octets} octets, {'trains' if trains else 'singly'}"
+        name = f"io {way}, {octets} octets, {'trains' if trains else 'singly'}"
         other = theirs.get(case)
         peer = "l2tpns" if other is not None else None
         yield row(name, "Mpps", mine.rate, peer, other.rate if other is not None else None)
