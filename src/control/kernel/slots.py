@@ -11,6 +11,15 @@ SLOTS: Final = 1024
 """Of a port; slot 0 says that the kernel is to find the neighbour."""
 
 
+MAC: Final = 6
+"""Octets."""
+
+
+def _station(mac: bytes | None) -> bytes | None:
+    """The kernel also has neighbours without a MAC address, and groups; those it serves itself."""
+    return None if mac is None or len(mac) != MAC or mac[0] & 1 else mac
+
+
 class NeighbourSlots:
     """`write` puts a MAC address, or None, into a slot of the port."""
 
@@ -35,7 +44,7 @@ class NeighbourSlots:
                 return 0
             slot = self._slots[address] = self._free.pop()
             self._users[address] = 0
-            self._write(slot, mac)
+            self._write(slot, _station(mac))
         self._users[address] += 1
         return slot
 
@@ -51,4 +60,4 @@ class NeighbourSlots:
         """Where a neighbour is now; None: unknown, the kernel is to find it."""
         slot = self._slots.get(address)
         if slot is not None:
-            self._write(slot, mac)
+            self._write(slot, _station(mac))

@@ -335,3 +335,15 @@ def test_no_route_to_a_lac_ever_leads_through_its_session(steps):
     world.fib.withdraw()
     assert len(world.fib) == 0
     assert not world.fib._uses
+
+
+def test_a_neighbour_without_a_station_of_its_own_is_left_to_the_kernel():
+    written: dict[int, bytes | None] = {}
+    slots = NeighbourSlots(written.__setitem__)
+    slot = slots.use(b"\x0a\x00\x00\x01", b"")
+    assert written[slot] is None
+    for mac in (b"\xff" * 6, bytes.fromhex("333300000001"), bytes(4), None):
+        slots.learn(b"\x0a\x00\x00\x01", mac)
+        assert written[slot] is None
+    slots.learn(b"\x0a\x00\x00\x01", bytes.fromhex("020000000001"))
+    assert written[slot] == bytes.fromhex("020000000001")
