@@ -4,7 +4,7 @@ nothing.
 Packets of live ports are received by the threads of workers.py, which never wait for this one.
 Control is one thread: it is woken by what workers have for it and by its own sockets, takes a
 bounded number of packets and triggers at one go, and sends by parts of the ports that are its own.
-It polls `mem:` and `pcap:` ports itself.
+It polls `mem:` and `pcap:` ports itself, and the socket by which control messages come.
 """
 
 from __future__ import annotations
@@ -215,8 +215,9 @@ class Process:
         self._readable(port)
 
     def _readable(self, port: OpenPort) -> None:
-        until = self.now_ns
-        left = PACKETS
+        # A socket wakes us as long as there is something.
+        wakes = port.port.fileno() >= 0
+        until, left = (None, 1) if wakes else (self.now_ns, PACKETS)
         more = False
         while left > 0 and port in self.ports:
             handled = self.engine.poll(port.index, until_ns=until)
@@ -234,6 +235,8 @@ class Process:
         for port in ports:
             if isinstance(port.port, PcapPort):
                 self._play(port)
+            elif port.port.fileno() >= 0:
+                self.loop.add_reader(port.port.fileno(), self._readable, port)
 
     def _play(self, port: OpenPort) -> None:
         """Packets of a capture come when their time stamps say, counted from the start."""
@@ -389,5 +392,8 @@ class Process:
         if hasattr(self, "workers"):
             self.loop.remove_reader(self.workers.fileno())
             self.workers.close()
+        for port in self.ports:
+            if port.port.fileno() >= 0:
+                self.loop.remove_reader(port.port.fileno())
         if hasattr(self, "port_set"):
             self.port_set.close()

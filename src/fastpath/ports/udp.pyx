@@ -2,9 +2,10 @@
 
 What arrives is given the outer header that the kernel took off (addresses and the source port as
 they were, destination port 1701, checksum verified), so that the engine sees a packet as from a
-card. Of what leaves, destination, port and TOS are read and the header is taken off; the kernel
-puts its own on, with our port, Don't Fragment and a checksum. Both ways, datagrams of one length
-pass the kernel as trains, which costs it little more than one of them (udp_receive.pyx,
+card. What is for control comes by a socket of its own, where no flood of data takes its place
+(udp_steering.py). Of what leaves, destination, port and TOS are read and the header is taken off;
+the kernel puts its own on, with our port, Don't Fragment and a checksum. Both ways, datagrams of
+one length pass the kernel as trains, which costs it little more than one of them (udp_receive.pyx,
 udp_send.pyx). Nothing here waits: what finds no room in a buffer is refused and counted. It does
 not put fragments together; the kernel does.
 """
@@ -27,6 +28,7 @@ import ipaddress
 import socket
 
 from fastpath.ports.host_port import host_and_port
+from fastpath.ports.udp_steering import steer
 
 cdef extern from "<stdlib.h>" nogil:
     void* aligned_alloc(size_t alignment, size_t size)
@@ -45,7 +47,8 @@ cdef class UdpPort(Port):
     Times of packets are those of the monotonic clock less `base_ns`. `buffer`: octets the kernel
     may hold each way, less if it does not allow them. `trains`: whether datagrams may pass the
     kernel together; the same packets come and go without, more slowly. With `reuse` more ports may
-    be bound to the same; each gets what some of the peers send. `sends_by`: sends by that port's
+    be bound to the same; each gets what some of the peers send; the `first` of them wants that
+    nobody else is bound to it yet. `sends_by`: sends by that port's
     socket, which another thread may use, and receives nothing. One thread at a time may use a port.
     ValueError for an address that is not one host's, OSError if it is not ours or the port is in
     use.
@@ -53,7 +56,7 @@ cdef class UdpPort(Port):
 
     def __cinit__(self, str address, uint16_t port=L2TP_PORT, *, str name="udp",
                   uint64_t base_ns=0, int buffer=_BUFFER, bint trains=True, bint reuse=False,
-                  UdpPort sends_by=None):
+                  bint first=False, UdpPort sends_by=None):
         host = ipaddress.ip_address(address)
         if host.is_unspecified or host.is_multicast:
             raise ValueError(f"{address} is no address of one host")
@@ -63,7 +66,7 @@ cdef class UdpPort(Port):
         self.c.header = (IPV6_HEADER if self.c.six else IPV4_HEADER) + UDP_HEADER
         self.c.base_ns = base_ns
         if sends_by is None:
-            self._socket = _bound(host, port, buffer, reuse)
+            self._socket = _bound(host, port, buffer, reuse, first)
             self._receive(host.packed, trains)
         else:
             self._socket = sends_by._socket.dup()
@@ -82,16 +85,21 @@ cdef class UdpPort(Port):
     @classmethod
     def open(cls, str rest, *, str name, uint64_t base_ns=0, int queues=1):
         """See Port.open. `rest` is ADDRESS[:PORT], IPv6 in brackets if a port follows; the kernel
-        spreads peers, each known by address and port, over the queues."""
+        spreads peers, each known by address and port, over the queues. Control's part receives
+        control messages and PPP's, where the kernel can tell them from data."""
         address, port = host_and_port(rest, L2TP_PORT)
-        parts = []
+        made = []
         try:
-            for _ in range(queues):
-                parts.append(cls(address, port, name=name, base_ns=base_ns, reuse=queues > 1))
-                port = parts[0].address[1]
-            return cls(address, port, name=name, base_ns=base_ns, sends_by=parts[0]), parts
+            for _ in range(queues + 1):
+                made.append(cls(address, port, name=name, base_ns=base_ns, reuse=True,
+                                first=not made))
+                port = made[0].address[1]
+            if not steer((<UdpPort>made[0])._socket, queues):
+                made.pop().close()
+                made.append(cls(address, port, name=name, base_ns=base_ns, sends_by=made[0]))
+            return made[queues], made[:queues]
         except BaseException:
-            for part in parts:
+            for part in made:
                 part.close()
             raise
 
@@ -153,7 +161,7 @@ cdef class UdpPort(Port):
         self._socket.close()
 
 
-def _bound(host, int port, int buffer, bint reuse):
+def _bound(host, int port, int buffer, bint reuse, bint first):
     """A socket that is bound, with its options set."""
     six = host.version == 6
     made = socket.socket(AF_INET6 if six else AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -171,9 +179,12 @@ def _bound(host, int port, int buffer, bint reuse):
                 made.setsockopt(socket.SOL_SOCKET, forced, buffer)
             except PermissionError:
                 made.setsockopt(socket.SOL_SOCKET, asked, buffer)
-        if reuse:
+        if reuse and not first:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind((str(host), port))
+        if reuse and first:
+            # Set before, it would join the sockets of another process of ours, and share its peers.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
         made.close()
         raise

@@ -61,7 +61,9 @@ class Socket:
     def __init__(self, *, busy: bool = False, **options) -> None:
         self.engine = Engine(**options)
         self.table = self.engine.add_table("red")
-        self.sender, (self.part,) = UdpPort.open("127.0.0.1:0", name="socket")
+        # One socket for all, where open() would have control messages come to control's part.
+        self.part = UdpPort("127.0.0.1", 0, name="socket")
+        self.sender = UdpPort("127.0.0.1", 0, name="socket", sends_by=self.part)
         self.index = self.engine.attach(self.sender, self.table)
         self.worker = self.engine.add_worker()
         self.worker.attach(self.index, self.part)
