@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
+DATA_FILES = PROJECT["tool"]["setuptools"]["data-files"]
 COMPILED = ".pyx"
 
 
@@ -36,6 +37,19 @@ def test_each_file_of_the_packages_is_in_the_wheel():
         if not any(fnmatch.fnmatchcase("/".join(inner), pattern) for pattern in patterns):
             missing.append(str(path))
     assert missing == []
+
+
+def test_what_a_host_needs_beside_the_program_is_in_the_wheel():
+    """A router that is installed from a wheel has no source tree beside it."""
+    patterns = [one for group in DATA_FILES.values() for one in group]
+    missing = [
+        str(path)
+        for path in (path.relative_to(ROOT) for path in tracked())
+        if path.parts[0] == "contrib" or path.name in ("lns.toml", "far-side.toml", "frr.conf")
+        if not any(fnmatch.fnmatchcase(str(path), pattern) for pattern in patterns)
+    ]
+    assert missing == []
+    assert all(list(ROOT.glob(pattern)) for pattern in patterns)
 
 
 def test_each_pattern_of_package_data_finds_something():
