@@ -160,6 +160,8 @@ class Profile:
     """Cut the MSS that TCP connections announce, both ways, to the link's MTU less 40."""
     sequencing: bool = False
     """Put sequence numbers on data messages even when the LAC does not require it."""
+    out_of_order: str = "keep"
+    """What becomes of numbered data messages that come behind newer ones: `keep`, or `drop`."""
     udp_checksum: bool = True
     """Compute the UDP checksum of data messages; control messages always have one."""
     minimum_bps: int = 64000

@@ -121,6 +121,7 @@ ROOT: Final = Section(
                 "classifier": text(0, _NAME),
                 "mss_clamp": boolean(),
                 "sequencing": boolean(),
+                "out_of_order": one_of("keep", "drop"),
                 "udp_checksum": boolean(),
                 "minimum_bps": integer(1, 2**32 - 1),
                 "maximum_bps": integer(1, 2**32 - 1),

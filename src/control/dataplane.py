@@ -55,6 +55,8 @@ class SessionSpec:
     pfc: bool = False
     sequencing: bool = False
     udp_checksum: bool = True
+    drop_old: bool = False
+    """Drop numbered data messages that come behind newer ones. Never changes."""
     tos: int | None = None
     """Outer TOS octet; None: copied from the inner packet."""
     df: bool = True

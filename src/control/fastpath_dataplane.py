@@ -120,6 +120,7 @@ class _Transaction:
             session=spec.session,
             port=port,
             neighbour=self._peers.slots.get(toward, 0),
+            drop_old=spec.drop_old,
             **_header(spec),
         )
         self._done.append(partial(self._peers.came, nh, toward))

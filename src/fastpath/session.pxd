@@ -55,7 +55,16 @@ cdef struct session_entry_t:  # 64 octets, one cache line
     uint64_t born             # first version that has it, SESSION_NEVER before its commit
     uint64_t died             # first version that does not, SESSION_NEVER while it lives
     const policy_t* policy    # the newest; NULL: none
-    uint8_t unused[8]
+    uint16_t awaited          # Ns behind the newest received
+    uint8_t order             # ORDER_*: what becomes of messages behind newer ones
+    uint8_t old               # of these, how many came in a row
+    uint8_t unused[4]
+
+cdef enum:
+    ORDER_KEEP = 0            # they are taken as all others
+    ORDER_DROP                # none has been numbered yet: the next is the newest
+    ORDER_DROP_OLD
+    OLD_RESTART = 64          # so many old ones in a row: the peer has begun to count anew
 
 cdef enum:
     CELL_EMPTY = 0
@@ -126,6 +135,24 @@ cdef inline session_t session_find(const session_map_t* map, uint64_t key, const
                          or session_is_at(map, <uint32_t>cell - CELL_FIRST, local6))):
                 return <uint32_t>cell - CELL_FIRST
         slot = (slot + 1) & hash.mask
+
+
+# Whether a numbered message is behind one that came before it (RFC 2661 5.4). Old numbers are the
+# 32,768 up to the newest, as in 5.8. A LAC's messages come to one worker, so this is exact; where
+# they did not, a message more or less would pass.
+cdef inline bint session_is_old(session_entry_t* entry, uint16_t ns) noexcept nogil:
+    cdef uint16_t behind
+    if entry.order == ORDER_KEEP:
+        return False
+    behind = <uint16_t> (entry.awaited - ns)
+    if entry.order == ORDER_DROP_OLD and 1 <= behind <= 0x8000:
+        entry.old += 1
+        if entry.old < OLD_RESTART:
+            return True
+    entry.old = 0
+    entry.order = ORDER_DROP_OLD
+    entry.awaited = <uint16_t> (ns + 1)
+    return False
 
 
 # Asks ahead for what session_find will read: first the cell, then what the cell leads to.

@@ -33,6 +33,7 @@ cdef struct session_request_t:
     int64_t session
     int64_t port              # where it leaves
     int64_t neighbour         # slot of the neighbour there, 0 for none
+    bint drop_old             # numbered messages behind newer ones
     form_t form
 
 # All return 0, or fill the error in and return its code.

@@ -4,7 +4,8 @@ from fastpath.adjacency cimport (
     ADJ_COPY_TOS, ADJ_DONT_FRAGMENT, ADJ_HOLD, ADJ_SEQUENCE, ADJ_UDP_CHECKSUM, REWRITE_ROOM,
     adjacency_t)
 from fastpath.rewrite cimport build_rewrite, outer_t
-from fastpath.session cimport session_ends_t, session_entry_t, session_key, session_local6
+from fastpath.session cimport (
+    ORDER_DROP, ORDER_KEEP, session_ends_t, session_entry_t, session_key, session_local6)
 from fastpath.types cimport (
     DATAGRAM_MAX, INET6, NEIGHBOURS_MAX, PORT_BITS, PORT_INVALID, PORT_MASK)
 from fastpath.update_error cimport UPDATE_DONE, refuse_range, update_error_t
@@ -68,6 +69,7 @@ cdef void apply_request(session_entry_t* entry, session_ends_t* ends,
                         const session_request_t* request) noexcept nogil:
     entry.family = <uint8_t> request.family
     entry.unsummed = not request.form.udp_checksum
+    entry.order = ORDER_DROP if request.drop_old else ORDER_KEEP
     if request.family == INET6:
         entry.local = session_local6(request.local.octet)
         memcpy(ends.local, request.local.octet, 16)

@@ -202,13 +202,15 @@ cdef class Transaction:
 
     def add_session(self, *, table, local, peer, tunnel, session, peer_tunnel, peer_session, port,
                     neighbour=0, mtu=1460, mss=0, bint acfc=False, bint pfc=False,
-                    bint sequencing=False, bint udp_checksum=True, tos=None, bint df=True) -> int:
+                    bint sequencing=False, bint udp_checksum=True, tos=None, bint df=True,
+                    bint drop_old=False) -> int:
         """An L2TP session: encapsulates toward `peer`, accepts from it; returns its next hop index.
 
         local and peer: (IP address, UDP port), both of one family; tunnel and session: our ids,
         1..65535; mtu: largest inner packet, octets; mss: TCP segments are cut to it, octets, in
         IPv6 to 20 less, 0 for not; tos: outer TOS octet or traffic class, None copies the inner
-        one; port and neighbour: where it leaves, as add_adjacency. Over IPv6 df says nothing, and
+        one; port and neighbour: where it leaves, as add_adjacency; drop_old: numbered messages that
+        come behind newer ones are dropped. Over IPv6 df says nothing, and
         without udp_checksum messages that have none are taken too. Raises ValueError for a value
         out of range or ids that are in use.
         """
@@ -228,6 +230,7 @@ cdef class Transaction:
         request.session = session
         request.port = port
         request.neighbour = neighbour
+        request.drop_old = drop_old
         _form(&request.form, peer_tunnel, peer_session, mtu, mss, acfc, pfc, sequencing,
               udp_checksum, tos, df)
         self._checked(self._update.add_session(&request, &nh))

@@ -17,10 +17,11 @@ from fastpath.prefetch cimport prefetch_read, prefetch_write
 from fastpath.prefix_store cimport store_longest
 from fastpath.punting cimport Punting
 from fastpath.session cimport (
-    policy_t, session_ahead, session_entry_t, session_owns, session_policy)
+    policy_t, session_ahead, session_entry_t, session_is_old, session_owns, session_policy)
 from fastpath.types cimport INET, NH_DROP, addr_t, nh_t
 from fastpath.verdict cimport (
     REASON_INNER_SOURCE, REASON_NONE, REASON_NO_ROUTE, REASON_PROHIBITED, REASON_SAME_SESSION,
+    REASON_SEQUENCE_OLD,
     VERDICT_DELIVER, VERDICT_DROP, VERDICT_FORWARD, VERDICT_PUNT_L2TP, VERDICT_PUNT_LOCAL,
     VERDICT_PUNT_PPP, VERDICT_TRIGGER)
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
@@ -78,7 +79,11 @@ cdef class Unwrap(Punting):
         """1: p is an inner packet now, whose verdict is open. 0: it has its verdict."""
         cdef decap_t d
         cdef int kind = decap(p, self._sessions, self._version.number, &d)
-        if kind == DECAP_DROP:
+        if (kind in (DECAP_PPP, DECAP_INNER) and d.l2tp.has_ns
+                and session_is_old(&self._sessions.at[p.session], d.l2tp.ns)):
+            p.reason = REASON_SEQUENCE_OLD
+            p.verdict = VERDICT_DROP
+        elif kind == DECAP_DROP:
             p.verdict = VERDICT_DROP
         elif kind == DECAP_CONTROL:
             p.verdict = VERDICT_PUNT_L2TP

@@ -61,6 +61,8 @@ cpdef enum Reason:
     # resources
     REASON_PUNT_FULL            # punt ring full: control plane is behind
     REASON_PORT_GONE            # next hop's port is not attached
+    # sequenced data messages (RFC 2661 5.4)
+    REASON_SEQUENCE_OLD         # behind a newer one, in a session that drops such
     REASON_COUNT
 
 cdef const char* verdict_text(uint8_t verdict, uint8_t reason) noexcept nogil

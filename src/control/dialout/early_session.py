@@ -74,6 +74,7 @@ def session_spec(owner: LinkOwner, call: CallConnected) -> SessionSpec:
         clamp_mss=profile.mss_clamp,
         sequencing=profile.sequencing or call.sequencing_required,
         udp_checksum=profile.udp_checksum,
+        drop_old=profile.out_of_order == "drop",
     )
 
 

@@ -74,7 +74,9 @@ enum fp_reason {
     /* resources */
     FP_REASON_PUNT_FULL = 38,           /* punt ring full: control plane is behind */
     FP_REASON_PORT_GONE = 39,           /* next hop's port is not attached */
-    FP_REASON_COUNT = 40
+    /* sequenced data messages (RFC 2661 5.4) */
+    FP_REASON_SEQUENCE_OLD = 40,        /* behind a newer one, in a session that drops such */
+    FP_REASON_COUNT = 41
 };
 
 enum fp_counter {

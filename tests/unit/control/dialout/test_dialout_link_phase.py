@@ -87,6 +87,14 @@ def test_sequencing_is_on_where_the_lac_requires_it():
     assert bench.plane.sessions[session.attempt.nh].sequencing
 
 
+@pytest.mark.parametrize(("out_of_order", "dropped"), [("keep", False), ("drop", True)])
+def test_the_profile_says_what_becomes_of_old_data_messages(out_of_order, dropped):
+    profile = Profile("p", out_of_order=out_of_order)
+    bench, session = connecting(config=configuration(profile=profile))
+    bench.connected()
+    assert bench.plane.sessions[session.attempt.nh].drop_old is dropped
+
+
 def test_what_lcp_negotiated_goes_to_the_data_plane():
     bench, session = connecting()
     bench.connected()
