@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import freeradius
+import tshark
 from freeradius import FreeRadius, radclient
+from sniffer import PREFERENCES, Sniffer
 
 from control.config_file import read_config
 from control.dialout.events import AuthorizationAsked, Event, TriggersFlushed
@@ -72,6 +74,8 @@ address = "198.51.100.1"
 delay = 0.0
 echo = true
 """
+REPEATED = ("Duplicate Request",)
+"""radclient asks again where nobody answers it."""
 LIVE_USERS = """
 DEFAULT User-Name =~ "@dialout.example$", Auth-Type := Accept
 	Tunnel-Type:1 = L2TP,
@@ -105,7 +109,26 @@ def test_whole_dial_out_is_accounted_changed_and_disconnected(tmp_path: Path) ->
             )
         )
         file.chmod(0o600)
-        asyncio.run(_story(file, radius, (f"{network}1", authorization_port)))
+        with Sniffer(f"{network}0/24") as sniffer:
+            asyncio.run(_story(file, radius, (f"{network}1", authorization_port)))
+        ports = (radius.port, radius.accounting_port, authorization_port)
+        _check(sniffer.write(tmp_path / "lo.pcap"), ports)
+
+
+def _check(capture: Path, ports: tuple[int, ...]) -> None:
+    """tshark has nothing to remark on what was sent: RADIUS, CoA, L2TP and what is in it."""
+    rules = tuple(f"udp.port=={port},radius" for port in ports)
+    codes: set[int | None] = set()
+    layers: set[str] = set()
+    for frame in tshark.frames(capture, preferences=PREFERENCES, decode_as=rules):
+        layers.update(frame.names)
+        if "radius" in frame.names:
+            codes.add(frame.layer("radius").number("radius.code"))
+        remarks = [r for r in tshark.remarks(frame.layers) if r.text not in REPEATED]
+        assert remarks == [], frame
+    # Access, Accounting, Disconnect with ACK and NAK, CoA with ACK and NAK.
+    assert codes == {1, 2, 4, 5, 40, 41, 42, 43, 44, 45}
+    assert {"l2tp", "lcp", "chap", "ipcp"} <= layers
 
 
 async def _story(file: Path, radius: FreeRadius, coa: tuple[str, int]) -> None:
