@@ -19,8 +19,9 @@ _VIRTUAL: Final = 5
 _RADIUS: Final = 1
 _L2TP: Final = 3
 _WORD: Final = 1 << 32
-_MOST_CHARACTERS: Final = 247
-"""Of a vendor attribute's value (RFC 2865 5.26), one octet each."""
+_MOST: Final = 253
+_MOST_OF_VENDOR: Final = 247
+"""Octets of a value (RFC 2865 5, 5.26)."""
 
 Row = tuple[str, Value]
 
@@ -134,7 +135,7 @@ def stop(
     known."""
     rows: tuple[Row, ...] = (*usage_rows(usage), ("Acct-Terminate-Cause", cause))
     if disconnect:
-        rows += (("ERX-Disconnect-Cause-Info", disconnect[:_MOST_CHARACTERS]),)
+        rows += (("ERX-Disconnect-Cause-Info", fitting(disconnect, _MOST_OF_VENDOR)),)
     return _request(Status.STOP, facts, rows, timestamp, sources)
 
 
@@ -186,6 +187,14 @@ def _request(
     return AccountingRequest(status, facts.session_id, rows, sources)
 
 
+def fitting(text: str, most: int = _MOST) -> str:
+    """What peers say of themselves, as an attribute can hold it: a record that cannot be encoded
+    would not be told at all."""
+    if len(text) <= most and text.isascii():
+        return text
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+
+
 def _fact_rows(facts: SessionFacts) -> list[Row]:
     texts: list[Row] = [
         ("User-Name", facts.user_name),
@@ -195,18 +204,21 @@ def _fact_rows(facts: SessionFacts) -> list[Row]:
         ("NAS-Port-Id", facts.nas_port_id),
         ("Connect-Info", _connect_info(facts)),
         ("Filter-Id", facts.filter_id),
-        ("ERX-Ingress-Policy-Name", facts.ingress_policy),
-        ("ERX-Egress-Policy-Name", facts.egress_policy),
         ("Framed-IP-Address", facts.framed_address),
         ("Framed-IP-Netmask", facts.framed_netmask),
         ("Framed-Interface-Id", facts.framed_interface_id),
     ]
+    policies = (
+        ("ERX-Ingress-Policy-Name", facts.ingress_policy),
+        ("ERX-Egress-Policy-Name", facts.egress_policy),
+    )
     rows: list[Row] = [
         ("Service-Type", _FRAMED),
         ("Framed-Protocol", _PPP),
         ("NAS-Port-Type", _VIRTUAL),
         ("Acct-Link-Count", facts.multilink),
-        *(row for row in texts if row[1]),
+        *((name, fitting(str(text))) for name, text in texts if text),
+        *((name, fitting(text, _MOST_OF_VENDOR)) for name, text in policies if text),
         *(("Framed-Route", route) for route in facts.framed_routes),
         *(("Framed-IPv6-Address", address) for address in facts.framed_ipv6_addresses),
         *(("Framed-IPv6-Prefix", prefix) for prefix in facts.framed_ipv6_prefixes),
@@ -242,4 +254,4 @@ def _tunnel_rows(tunnel: TunnelFacts) -> list[Row]:
     ]
     medium = 2 if ":" in tunnel.server_endpoint else 1
     kind: list[Row] = [("Tunnel-Type", _L2TP), ("Tunnel-Medium-Type", medium)]
-    return kind + [row for row in texts if row[1]]
+    return kind + [(name, fitting(str(text))) for name, text in texts if text]

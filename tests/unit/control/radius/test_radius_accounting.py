@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from radius_wire import FIRST, SECOND, attributes, client
@@ -118,6 +119,22 @@ def test_stop_holds_everything_there_is_to_tell():
         ("Acct-Terminate-Cause", number(4)),
         ("Acct-Delay-Time", number(0)),
     ]
+
+
+@pytest.mark.parametrize("said", ["\udc80\udcff", "5551234\udc80", "x" * 1017, "\xe4" * 300, "\0"])
+def test_what_a_peer_says_of_itself_never_keeps_a_record_back(said):
+    """A LAC could keep its calls out of accounting by a Calling Number that is no text."""
+    c = client()
+    names = TunnelFacts("10.0.0.1", "10.9.0.1", said, said, said, said)
+    facts = SessionFacts("A1", said, calling_number=said, called_number=said, tunnel=names)
+    for request in (
+        accounting.start(facts, 1_700_000_000, SOURCES),
+        accounting.stop(facts, Usage(), 1, 1_700_000_000, SOURCES, said),
+    ):
+        c.account(request, 0.0)
+        (sent,) = taken(c)
+        c.receive_datagram(answered(sent), 0.0)
+    assert c.accounting.counters.dropped == 0
 
 
 @given(
@@ -234,7 +251,8 @@ def test_nothing_overtakes_accounting_on_and_off():
 
 def test_record_that_fits_no_packet_is_counted_and_lost():
     c = client()
-    c.account(accounting.start(SessionFacts("A", user_name="x" * 254), 1, SOURCES), 0.0)
+    routes = ("10.1.2.0/24 0.0.0.0 1",) * 200
+    c.account(accounting.start(SessionFacts("A", framed_routes=routes), 1, SOURCES), 0.0)
     assert (taken(c), len(c.accounting), c.accounting.counters.dropped) == ([], 0, 1)
 
 
