@@ -192,9 +192,13 @@ class FastpathDataplane:
         now: Callable[[], float],
         filters: Filters | None = None,
         port_of: Mapping[str, int] | None = None,
+        *,
+        together: bool = False,
     ) -> None:
-        """`tables`: the engine's table by table number, as build_tables returns it."""
+        """`tables`: the engine's table by table number, as build_tables returns it. `together`:
+        PPP frames leave in bursts, at Engine.send() at the latest, which the owner calls."""
         self._port_of = {} if port_of is None else port_of
+        self._together = together
         self._engine = engine
         self._tunnel_port = tunnel_port
         self._tables = tables
@@ -270,7 +274,7 @@ class FastpathDataplane:
         return dropped
 
     def send_ppp(self, nh: NextHop, frame: bytes) -> None:
-        self._engine.inject(frame, nh, self._now_ns())
+        self._engine.inject(frame, nh, self._now_ns(), wait=self._together)
 
     def session_counters(self, nh: NextHop) -> SessionCounters:
         c = self._engine.session_counters(nh)

@@ -8,7 +8,7 @@ from fastpath.atomic cimport (
 from fastpath.filters cimport FilterTable
 from fastpath.forwarding cimport Forwarding
 from fastpath.orders cimport (
-    ORDER_DROP, ORDER_EARLY, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, order_t)
+    ORDER_DROP, ORDER_EARLY, ORDER_FLUSH, ORDER_INJECT, ORDER_RESOLVE, ORDER_SEND, order_t)
 from fastpath.transmit cimport PORTS_MAX
 from fastpath.ports.port cimport Port
 from fastpath.ring cimport PuntRing, punt_t
@@ -223,10 +223,12 @@ cdef class Engine:
             return None
         return order.result, packet[order.frame - octets:order.frame - octets + order.length]
 
-    def inject(self, bytes frame not None, nh: int, now_ns: int | None = None) -> None:
+    def inject(self, bytes frame not None, nh: int, now_ns: int | None = None, *,
+               bint wait=False) -> None:
         """Sends for the control plane: an IP packet over an `ip` adjacency, or a PPP frame, with
-        its PPP header, inside a session. Raises KeyError for another adjacency, ValueError for a
-        frame that does not fit.
+        its PPP header, inside a session. With `wait` it leaves together with others, at send() at
+        the latest, and never behind what is sent by that port later. Raises KeyError for another
+        adjacency, ValueError for a frame that does not fit.
         """
         cdef adjacency_t* a = self.forwarding.adjacencies.get(nh)
         cdef order_t order
@@ -238,10 +240,17 @@ cdef class Engine:
         order.nh = nh
         order.frame = frame
         order.length = <uint32_t>len(frame)
+        order.waits = wait
         self._give(&order, now_ns)
         if order.result != REASON_NONE:
             raise ValueError(f"a packet of {len(frame)} octets is over the next hop's MTU of"
                              f" {a.mtu} and cannot be cut: {REASONS[order.result]}")
+
+    def send(self) -> None:
+        """Sends what waits: one burst by each port."""
+        cdef order_t order
+        order.what = ORDER_SEND
+        self._give(&order, None)
 
     def flush_trigger(self, key: int, nh: int, now_ns: int | None = None) -> int:
         """Sends what is buffered for a key over a session, in order of arrival, and ends its hold.

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum Order:
     ORDER_INJECT
+    ORDER_SEND
     ORDER_FLUSH
     ORDER_DROP
     ORDER_RESOLVE
@@ -34,6 +35,7 @@ cdef struct order_t:
     int port
     port_io* io               # ORDER_ATTACH: NULL takes the port away
     bint forget               # ORDER_DROP: the key goes too
+    bint waits                # ORDER_INJECT: it leaves with the next burst or ORDER_SEND
     bint timed
     uint64_t now              # with `timed`: the time it is for the engine
     int64_t result            # packets sent or dropped; ORDER_INJECT: a drop reason; a next hop

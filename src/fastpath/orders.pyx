@@ -34,6 +34,8 @@ cdef class Orders(Pipeline):
             self._now = order.now
         if order.what == ORDER_INJECT:
             order.result = self._inject(order)
+        elif order.what == ORDER_SEND:
+            self.flush()
         elif order.what == ORDER_FLUSH:
             order.result = self._flush_trigger(order)
         elif order.what == ORDER_DROP:
@@ -108,7 +110,8 @@ cdef class Orders(Pipeline):
         else:
             reason = self.send(p, a)
         self.comment = NULL
-        self.flush()
+        if not order.waits:
+            self.flush()
         if reason == 0:
             add_count(self._counters, COUNTER_INJECTED, 1)
         return reason

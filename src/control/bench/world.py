@@ -18,9 +18,9 @@ from control.fastpath_filters import Filters
 from control.lns import Lns
 from control.radius.events import RadiusDatagram
 from control.sim.clock import Alarm, VirtualClock
-from control.sim.host import udp_packet
 from control.sim.network import SimNetwork
 from control.sim.radius import SimRadiusServer
+from fastpath.datagram import udp_packet
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 
@@ -75,6 +75,7 @@ class World:
             tables,
             lambda: self.clock.now,
             Filters(self.engine, config.classifier),
+            together=True,
         )
         self.network = SimNetwork(config.sim, self.clock, seed, to_router=self._from_network)
         for index, server in enumerate(config.sim.radius):
@@ -121,9 +122,10 @@ class World:
                     lns.receive_ppp(punt.nh, punt.data, now)
             for message in lns.l2tp_to_send():
                 packet = udp_packet(*message.local, *message.peer, message.data)
-                self.engine.inject(packet, self._tunnel_nh, self._now_ns())
+                self.engine.inject(packet, self._tunnel_nh, self._now_ns(), wait=True)
             for group, datagram in lns.radius_to_send():
                 self._ask_radius(group, datagram)
+        self.engine.send()
         if self._tunnel.tx_waiting:
             for packet in self._sent():
                 self.network.from_router(packet)

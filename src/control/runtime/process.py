@@ -36,7 +36,7 @@ from control.runtime.ports import OpenPort
 from control.runtime.radius_sockets import RadiusSockets
 from control.runtime.steering import PortSteering
 from control.runtime.workers import Workers
-from control.sim.address import host_of
+from fastpath.datagram import udp_packet
 from fastpath.engine import Engine
 from fastpath.ports.mem import MemPort
 from fastpath.ports.pcap import PcapPort
@@ -45,7 +45,8 @@ PACKETS = 1024
 """Packets taken from a port, one burst more at the most, before others have their turn."""
 TRIGGERS = 64
 """Triggers taken before what LACs and peers say has its turn."""
-PUNTS = 256
+PUNTS = 64
+"""The same of packets for control: what it answers leaves together, behind the last of them."""
 SESSIONS = 65536
 """Room of the data plane, which costs nothing before it is used: max_sessions may be changed."""
 ADDED_TARGETS = 65536
@@ -265,8 +266,9 @@ class Process:
         self.lns.receive_dynauth(data, local, peer, self.now)
         self._settle()
 
-    def _receive_radius(self, group: str, datagram: RadiusDatagram) -> None:
-        self.lns.receive_radius(group, datagram, self.now)
+    def _receive_radius(self, group: str, datagrams: list[RadiusDatagram]) -> None:
+        for datagram in datagrams:
+            self.lns.receive_radius(group, datagram, self.now)
         self._settle()
 
     def _take(self) -> bool:
@@ -303,6 +305,7 @@ class Process:
             self._more = self.loop.call_soon(self._go_on)
         for message in self.lns.l2tp_to_send():
             self._send_l2tp(message)
+        self.engine.send()
         for group, datagram in self.lns.radius_to_send():
             self.radius.send(group, datagram)
         if len(self.lns.clients) != self._clients:
@@ -329,8 +332,8 @@ class Process:
         nh = self.port_set.tunnel_nh.get(local)
         if nh is not None:
             self.kernel.lac(peer)
-            packet = host_of(peer).udp_packet(local, port, peer, peer_port, message.data)
-            self.engine.inject(packet, nh, self.now_ns)
+            packet = udp_packet(local, port, peer, peer_port, message.data)
+            self.engine.inject(packet, nh, self.now_ns, wait=True)
 
     def _arm(self, now: float) -> None:
         """One timer, moved only when something is due earlier: one that comes too early finds
@@ -369,6 +372,7 @@ class Process:
             lambda: self.now,
             Filters(self.engine, config.classifier),
             self.port_set.tunnel_index,
+            together=True,
         )
         self.lns = Lns(config, self.dataplane, self._rng, self._wall, self._store)
         self.kernel = KernelRouting(self, config)
@@ -383,12 +387,9 @@ class Process:
             if handle is not None:
                 handle.cancel()
         self._timer = self._more = None
-        if hasattr(self, "kernel"):
-            self.kernel.close()
-        if hasattr(self, "radius"):
-            self.radius.close()
-        if hasattr(self, "authorization"):
-            self.authorization.close()
+        for part in ("kernel", "radius", "authorization"):
+            if hasattr(self, part):
+                getattr(self, part).close()
         if hasattr(self, "workers"):
             self.loop.remove_reader(self.workers.fileno())
             self.workers.close()

@@ -30,12 +30,12 @@ class Counters:
 
 
 class RadiusSockets:
-    """`receive` gets the group and what came."""
+    """`receive` gets the group and what came at one go, which is not empty."""
 
     def __init__(
         self,
         loop: AbstractEventLoop,
-        receive: Callable[[str, RadiusDatagram], None],
+        receive: Callable[[str, list[RadiusDatagram]], None],
     ) -> None:
         self.counters = Counters()
         self._loop = loop
@@ -90,19 +90,22 @@ class RadiusSockets:
 
     def _readable(self, key: Key) -> None:
         group, server, number = key
+        found = self._sockets.get(key)
+        if found is None:
+            return
+        came = []
         for _ in range(AT_ONCE):
-            found = self._sockets.get(key)
-            if found is None:
-                return
             try:
                 data = found.recv(LONGEST + 1)
             except ConnectionRefusedError:
                 self.counters.refused += 1
                 continue
             except OSError:
-                return
+                break
             self.counters.received += 1
             if len(data) > LONGEST:
                 self.counters.too_long += 1
                 continue
-            self._receive(group, RadiusDatagram(data, server, number))
+            came.append(RadiusDatagram(data, server, number))
+        if came:
+            self._receive(group, came)

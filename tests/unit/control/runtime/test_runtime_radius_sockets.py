@@ -29,7 +29,11 @@ class Bench:
     def __init__(self) -> None:
         self.got: list[tuple[str, RadiusDatagram]] = []
         loop = asyncio.get_running_loop()
-        self.sockets = RadiusSockets(loop, lambda group, found: self.got.append((group, found)))
+        self.sockets = RadiusSockets(loop, self._receive)
+
+    def _receive(self, group: str, found: list[RadiusDatagram]) -> None:
+        assert found
+        self.got += [(group, datagram) for datagram in found]
 
     async def until(self, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(PATIENCE):
