@@ -214,6 +214,10 @@ class Lac:
     """Virtual router of those calls."""
     incoming_profile: str = ""
     """How PPP is built on them."""
+    incoming_username: str = ""
+    """What we call ourselves where their sites want proof of us; empty: we prove nothing."""
+    incoming_password: bytes = field(default=b"", repr=False)
+    """Our password toward those sites (incoming_password or incoming_password_file)."""
     lockout: float = 60.0
     """Seconds a LAC is tried only as the last one after it did not answer."""
     lockout_test: bool = True

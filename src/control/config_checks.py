@@ -246,6 +246,9 @@ def _check_incoming(entry: Entry, report: Report) -> None:
     for key in ("incoming_router", "incoming_profile"):
         if entry.values.get(key) == "":
             report((*entry.path, key), "", "must be set where incoming_calls is true")
+    name = entry.values.get("incoming_username")
+    if name and not entry.values.get("incoming_password"):
+        report((*entry.path, "incoming_username"), name, "needs an incoming_password")
 
 
 def _check_password(entry: Entry, report: Report) -> None:

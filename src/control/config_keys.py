@@ -133,7 +133,7 @@ ROOT: Final = Section(
         ),
         "lac": Section(
             config.Lac,
-            secrets={"secret": 255},
+            secrets={"secret": 255, "incoming_password": 253},
             keys={
                 "address": host(),
                 "host_name": text(0, 255),
@@ -146,6 +146,7 @@ ROOT: Final = Section(
                 "incoming_calls": boolean(),
                 "incoming_router": text(0, _NAME),
                 "incoming_profile": text(0, _NAME),
+                "incoming_username": text(0, 253),
                 "lockout": number(0, 3600),
                 "lockout_test": boolean(),
             },

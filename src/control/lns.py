@@ -21,7 +21,8 @@ from control.dialout.accounting import Accounting
 from control.dialout.authorization import carry_out
 from control.dialout.budget import Budget, BudgetStore
 from control.dialout.events import AuthorizationAsked, Event, SettingWarned
-from control.dialout.incoming import IncomingCalls, IncomingView
+from control.dialout.incoming import IncomingCalls
+from control.dialout.incoming_session import IncomingView
 from control.dialout.lacs import Lacs
 from control.dialout.manager import Manager
 from control.dialout.pools import Pools

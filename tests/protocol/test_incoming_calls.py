@@ -58,6 +58,41 @@ def test_a_call_that_a_lac_brings_is_in_service_with_its_routes() -> None:
     assert network.lns.manager.sessions == {}
 
 
+@pytest.mark.parametrize("method", ["chap", "pap"])
+@pytest.mark.parametrize(
+    ("name", "course"),
+    [
+        ("lns", ["arrived", "connecting", "inService"]),
+        ("other", ["arrived", "connecting", "closed"]),
+        ("", ["arrived", "connecting", "closed"]),
+    ],
+)
+def test_a_site_may_want_proof_of_us(method: str, name: str, course: list[str]) -> None:
+    lac = replace(BRINGS, incoming_username=name, incoming_password=b"lns-secret")
+    network = Site(lac, profile=Profile("p", authentication=(method,)))
+    network.authenticate_us = (method,)
+    network.ring()
+    network.run(60)
+    assert network.course() == course
+
+
+def test_a_call_may_be_for_ipv6_alone() -> None:
+    profile = Profile("p", ipv4=False, ipv6=True)
+    network = Site(site=site_user(Framed_IPv6_Prefix="2001:db8:1::/64"), profile=profile)
+    network.site_more = {"ipv6": True, "ipv4": False}
+    network.ring()
+    (view,) = network.lns.incoming_calls(network.now)
+    assert (view.state, view.access_routes) == ("inService", ("2001:db8:1::/64",))
+    assert network.plane.resolve(1, "2001:db8:1::7") == view.nh
+
+
+def test_a_call_for_ipv6_alone_ends_if_the_site_knows_only_ipv4() -> None:
+    network = Site(profile=Profile("p", ipv4=False, ipv6=True))
+    network.ring()
+    network.run(60)
+    assert network.course() == ["arrived", "connecting", "closed"]
+
+
 def test_packets_to_the_site_make_no_call_of_our_own() -> None:
     network = Site()
     network.ring()

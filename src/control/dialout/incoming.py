@@ -9,7 +9,7 @@ negotiated in our place (proxy AVPs of ICCN) is not used: LCP and authentication
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 from control import config
 from control.dataplane import NextHop
@@ -19,6 +19,12 @@ from control.dialout.disconnect import ADMINISTRATIVE, of_failure
 from control.dialout.events import CallFailed, IncomingCallChanged, LineErrorsTold
 from control.dialout.failure import LastFailure
 from control.dialout.in_service import CallFacts, InService
+from control.dialout.incoming_session import (
+    IncomingCounters,
+    IncomingSession,
+    IncomingView,
+    view,
+)
 from control.dialout.lacs import L2TP_PORT
 from control.dialout.link_owner import OwnName
 from control.dialout.link_phase import LinkPhase, PhaseOutcome
@@ -31,75 +37,6 @@ from control.radius import events as radius
 
 NO_FACILITIES = 4
 """CDN result for a call there is no room for (RFC 2661 4.4.2)."""
-
-
-@dataclass(slots=True)
-class IncomingCounters:
-    arrived: int = 0
-    refused: int = 0
-    """Answered with CDN at once."""
-    established: int = 0
-    """Came into service."""
-    failed: int = 0
-    """Ended before that, refused ones apart."""
-    torn_down: int = 0
-    """Ended after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingView:
-    """One call, for show."""
-
-    number: int
-    virtual_router: str
-    lac: str
-    called_number: str
-    calling_number: str
-    state: str
-    age: float
-    """Seconds in the state."""
-    user_name: str
-    access_routes: tuple[str, ...]
-    tunnel: int | None
-    call_session: int | None
-    nh: NextHop | None
-
-
-@dataclass(slots=True, eq=False)
-class IncomingSession:
-    """One call, from ICRQ to its end: a link's owner (link_owner.py)."""
-
-    number: int
-    lac: config.Lac
-    router: VirtualRouter
-    profile: config.Profile
-    request: l2tp.IncomingCall
-    call: tuple[str, int]
-    """Local address and handle."""
-    peer_host_name: str
-    attempt_id: int
-    state: str = "arrived"
-    """`arrived`, `connecting`, `inService`, `closed`."""
-    since: float = 0.0
-    phase: LinkPhase | None = None
-    service: InService | None = None
-    denied: str = ""
-    """What RADIUS said, if it was no."""
-
-    @property
-    def owner(self) -> str:
-        return f"incoming {self.number}"
-
-    @property
-    def destination(self) -> str:
-        return ""
-
-    @property
-    def key(self) -> int | None:
-        return None
-
-    def fact(self, now: float) -> tuple[float, str, str, str]:
-        return now, self.router.config.name, "", self.owner
 
 
 class _Governor:
@@ -258,7 +195,7 @@ class IncomingCalls:
             self._over(session, failure, now)
 
     def views(self, now: float) -> list[IncomingView]:
-        return [_view(session, now) for session in self._by_call.values()]
+        return [view(session, now) for session in self._by_call.values()]
 
     # Steps of a call.
 
@@ -294,7 +231,9 @@ class IncomingCalls:
     def _connected(self, session: IncomingSession, event: l2tp.CallConnected, now: float) -> None:
         self._enter(session, "connecting", now, "answered")
         try:
-            session.phase = LinkPhase(self._services, session, OwnName(), event, now)
+            lac = session.lac
+            ours = OwnName(lac.incoming_username, lac.incoming_password)
+            session.phase = LinkPhase(self._services, session, ours, event, now)
         except DialoutError as error:
             failure = LastFailure(now, "resources", str(error), session.lac.address)
             self._over(session, failure, now)
@@ -377,21 +316,3 @@ class IncomingCalls:
     def _no_room(self) -> str:
         full = len(self) >= self._services.chassis.max_sessions
         return "as many calls as may be are in service" if full else ""
-
-
-def _view(session: IncomingSession, now: float) -> IncomingView:
-    phase = session.phase
-    return IncomingView(
-        number=session.number,
-        virtual_router=session.router.config.name,
-        lac=session.lac.address,
-        called_number=session.request.called_number,
-        calling_number=session.request.calling_number,
-        state=session.state,
-        age=now - session.since,
-        user_name=phase.user_name if phase is not None else "",
-        access_routes=session.router.rib.prefixes(session.owner),
-        tunnel=phase.call.tunnel if phase is not None else None,
-        call_session=phase.call.session if phase is not None else None,
-        nh=phase.nh if phase is not None else None,
-    )

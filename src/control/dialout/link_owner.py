@@ -36,6 +36,10 @@ class LinkOwner(Owner, Protocol):
         """What the access routes have to reach, IPv4 or IPv6; empty: nothing in particular."""
 
     @property
+    def family(self) -> int:
+        """4 or 6: without routes of this the call is of no use."""
+
+    @property
     def key(self) -> int | None:
         """The data plane's trigger key whose packets wait for the routes; None: there is none."""
 

@@ -17,7 +17,7 @@ from control.dialout.early_session import EarlySession, largest_inner_packet
 from control.dialout.events import LinkProgress, RadiusAsked
 from control.dialout.link_filters import changed, filters_of
 from control.dialout.link_owner import LinkOwner, OwnName
-from control.dialout.link_routes import LinkRoutes, family_of
+from control.dialout.link_routes import LinkRoutes
 from control.dialout.link_settings import link_config
 from control.dialout.pools import Lease
 from control.dialout.router_advertisement import RouterAdvertisement, is_solicitation
@@ -93,7 +93,7 @@ class LinkPhase:
         self._services = services
         self._called_number = called_number
         self._owner = owner
-        self._family = family_of(owner.destination)
+        self._family = owner.family
         self._call = call
         # Tuples: of 65,535 calls nearly all have nothing in these.
         self._outcomes: tuple[PhaseEnd, ...] = ()

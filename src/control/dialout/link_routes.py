@@ -81,7 +81,7 @@ class LinkRoutes:
 
     def _commit(self, family: int, changes: Sequence[Change], filters: LinkFilters) -> None:
         owner = self._owner
-        wanted = family_of(owner.destination) == family
+        wanted = owner.family == family
         with self._services.dataplane.transaction() as transaction:
             access_route.apply(transaction, changes)
             # A newer session with the same prefix takes the route, not the right to use it.

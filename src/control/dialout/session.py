@@ -57,6 +57,10 @@ class Session:
     """RADIUS's answer, until the attempt that it starts takes it."""
 
     @property
+    def family(self) -> int:
+        return 6 if ":" in self.destination else 4
+
+    @property
     def router(self) -> VirtualRouter:
         return self.target.router
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from control.dataplane import SessionSpec
 from control.dialout.attempt import Attempt
-from control.dialout.incoming import IncomingSession
+from control.dialout.incoming_session import IncomingSession
 from control.dialout.levels import ChassisState, VirtualRouterState, state_name
 from control.dialout.session import Session
 from control.dialout.session_table import (

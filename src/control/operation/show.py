@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from control.dialout import snapshot
-from control.dialout.incoming import IncomingView
+from control.dialout.incoming_session import IncomingView
 from control.dialout.levels import state_name
 from control.dialout.session import Session
 from control.dialout.session_table import SessionState

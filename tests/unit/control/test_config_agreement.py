@@ -70,6 +70,12 @@ REFERENCES = [
     ),
     (
         "hello_interval = 30.5",
+        'incoming_calls = true\nincoming_router = "home"\nincoming_profile = "isdn"\n'
+        'incoming_username = "us"',
+        ("incoming_username", "lac.incoming_username", "needs an incoming_password"),
+    ),
+    (
+        "hello_interval = 30.5",
         'incoming_profile = "x"',
         ("incoming_profile", "lac.incoming_profile", "must be the name of a [[profile]]"),
     ),
