@@ -8,17 +8,28 @@ Toward = tuple[int, str]
 """Port of the engine, and the peer's address."""
 
 
+class _Sessions(set[NextHop]):
+    """Those toward one peer, which share one key."""
+
+    def __init__(self, toward: Toward) -> None:
+        super().__init__()
+        self.toward = toward
+
+
 class PeerSlots:
     def __init__(self) -> None:
         self.slots: dict[Toward, int] = {}
         """What is not in it is slot 0: the port finds out."""
-        self._sessions: dict[Toward, set[NextHop]] = {}
+        self._sessions: dict[Toward, _Sessions] = {}
         self._of: dict[NextHop, Toward] = {}
 
     def came(self, nh: NextHop, toward: Toward) -> None:
         """A session was committed."""
-        self._of[nh] = toward
-        self._sessions.setdefault(toward, set()).add(nh)
+        sessions = self._sessions.get(toward)
+        if sessions is None:
+            sessions = self._sessions[toward] = _Sessions(toward)
+        sessions.add(nh)
+        self._of[nh] = sessions.toward
 
     def left(self, nh: NextHop) -> None:
         """An adjacency was deleted, of a session or another."""

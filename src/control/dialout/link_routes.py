@@ -20,6 +20,14 @@ def family_of(address: str) -> int:
     return 6 if ":" in address else 4
 
 
+_SHARED: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+
+def shared(families: tuple[int, ...]) -> tuple[int, ...]:
+    """One object for all links with these families: there are few."""
+    return _SHARED.setdefault(families, families)
+
+
 class LinkRoutes:
     __slots__ = ("_foreign", "_nh", "_owner", "_services", "open")
 
@@ -58,7 +66,7 @@ class LinkRoutes:
             for prefix in prefixes:
                 rib.remove(owner.owner, prefix)
             raise
-        self.open = (*self.open, family)
+        self.open = shared((*self.open, family))
         self._services.timeline.add(
             AccessRouteInstalled(*owner.fact(now), self._prefixes(family), self._nh)
         )
@@ -68,7 +76,7 @@ class LinkRoutes:
         rib = owner.router.rib
         gone = tuple(prefix for family in families for prefix in self._prefixes(family))
         changes = [rib.remove(owner.owner, prefix) for prefix in gone]
-        self.open = tuple(family for family in self.open if family not in families)
+        self.open = shared(tuple(family for family in self.open if family not in families))
         if gone or delete_adjacency:
             with self._services.dataplane.transaction() as transaction:
                 access_route.apply(transaction, (c for c in changes if c is not None))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from sys import intern
 
 from control.dialout.call_record import CallRecord
 from control.dialout.counters import SessionCounter
@@ -139,7 +140,7 @@ def _record(services: Services, session: Session, grant: DialoutGrant, lac: str)
         source_port=trigger.source_port if trigger is not None else 0,
         destination_port=trigger.destination_port if trigger is not None else 0,
         radius_group=router.radius,
-        radius_result=f"granted, {len(grant.candidates)} LACs",
+        radius_result=intern(f"granted, {len(grant.candidates)} LACs"),
         radius_seconds=session.answered - session.asked,
         lac=lac,
         called_number=grant.number,

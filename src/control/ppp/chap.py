@@ -47,6 +47,10 @@ class Value:
     name: bytes
 
 
+NOTHING: Final = Value(b"", b"")
+"""In place of a Response that has been judged."""
+
+
 def decode_value(data: bytes) -> Value:
     """Raises DecodeError for a value size of 0 or beyond the packet."""
     if not data or not data[0] or 1 + data[0] > len(data):
@@ -96,7 +100,7 @@ class ChapAuthenticator(Authenticator):
         self._challenges = challenges
         # Not those of an earlier negotiation, whose Responses may still be on their way.
         self._identifier = len(challenges)
-        self._response = Value(b"", b"")
+        self._response = NOTHING
 
     def receive(self, packet: Packet, now: float) -> None:
         """Take a Response. Raises DecodeError."""
@@ -138,6 +142,7 @@ class ChapAuthenticator(Authenticator):
                 again=self.state is Authenticating.RECHECKING,
             )
         )
+        self._response = NOTHING
 
     def _send_result(self, accepted: bool, message: bytes) -> None:
         code = Code.SUCCESS if accepted else Code.FAILURE

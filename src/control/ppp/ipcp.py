@@ -76,7 +76,9 @@ class IpcpPolicy:
 
     def agree(self, options: tuple[Option, ...]) -> None:
         named = first_of_each(options).get(ADDRESS.kind)
-        self.peer_address = self.assigned if named is None else ADDRESS.value(named)
+        address = self.assigned if named is None else ADDRESS.value(named)
+        # Equal texts are one object: of 65,535 links each keeps one.
+        self.peer_address = self.assigned if address == self.assigned else address
 
     def take_nak(self, options: tuple[Option, ...]) -> None:
         wanted = first_of_each(options).get(ADDRESS.kind)

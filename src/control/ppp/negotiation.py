@@ -19,7 +19,7 @@ from control.ppp.frame import Packet
 from control.ppp.options import Option, decode_options, encode_options
 from control.ppp.outbox import Outbox, Signal
 from control.ppp.policy import Answer, Policy
-from control.ppp.rate import TokenBucket
+from control.ppp.rate import take
 
 
 class Code(IntEnum):
@@ -61,7 +61,7 @@ class Negotiation:
         "_refusals_sent",
         "_refusals_taken",
         "_refused",
-        "_replies",
+        "_replies_at",
         "_request",
         "_request_identifier",
         "_restarts",
@@ -88,7 +88,8 @@ class Negotiation:
         self._config = config
         self._policy = policy
         self._box = box
-        self._replies = TokenBucket(REPLY_RATE, REPLY_BURST)
+        self._replies_at = 0.0
+        """When as many replies may be given as at first."""
         self._timer: float | None = None
         self._restarts = 0
         self._identifier = 0
@@ -98,7 +99,8 @@ class Negotiation:
         self._naks = 0
         self._refusals_sent = 0
         self._refusals_taken = 0
-        self._acknowledged: Packet | None = None
+        self._acknowledged = b""
+        """The request that let us open, as long as a copy of it may come."""
         self._refused: Packet | None = None
         self._opened_at = 0.0
         self._reason = b""
@@ -149,6 +151,8 @@ class Negotiation:
         return self._identifier
 
     def handle_timer(self, now: float) -> None:
+        if self._acknowledged and self.state is State.OPENED and self._is_settled(now):
+            self._acknowledged = b""
         if self._timer is None or now < self._timer:
             return
         if self._restarts > 0:
@@ -212,9 +216,12 @@ class Negotiation:
         line doubled it, or our Ack was lost. It says nothing new, so the link need not restart."""
         return (
             self.state is State.OPENED
-            and packet == self._acknowledged
-            and now < self._opened_at + self._config.restart
+            and packet.encode() == self._acknowledged
+            and not self._is_settled(now)
         )
+
+    def _is_settled(self, now: float) -> bool:
+        return now >= self._opened_at + self._config.restart
 
     def _take_refusal(self, packet: Packet, now: float) -> None:
         options = decode_options(packet.data)
@@ -251,10 +258,12 @@ class Negotiation:
         return self._request is not None and packet.identifier == self._request_identifier
 
     def _may_reply(self, now: float) -> bool:
-        if self._replies.take(now):
-            return True
-        self._box.counters["rate_limited"] += 1
-        return False
+        full_at = take(self._replies_at, now, REPLY_RATE, REPLY_BURST)
+        if full_at is None:
+            self._box.counters["rate_limited"] += 1
+            return False
+        self._replies_at = full_at
+        return True
 
     def _give_up(self, now: float, reason: str) -> None:
         if self.ending is None:
@@ -307,7 +316,7 @@ class Negotiation:
                 self.send(Code.TERMINATE_ACK, identifier)
             case Action.SCA if packet is not None:
                 self._naks = self._refusals_sent = 0
-                self._acknowledged = packet
+                self._acknowledged = packet.encode()
                 self._policy.agree(decode_options(packet.data))
                 self.send(Code.CONFIGURE_ACK, packet.identifier, packet.data)
             case Action.SCN if packet is not None and answer is not None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_ROUNDING: Final = 1e-6
+"""Parts of an answer that sums of times may be off."""
+
 
 class TokenBucket:
     """`burst` answers at once, `rate` a second in the long run."""
@@ -23,3 +28,13 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+
+def take(full_at: float, now: float, rate: float, burst: int) -> float | None:
+    """One answer from a bucket that is nothing but the time at which it is full again: of that a
+    link keeps one for each protocol, and 65,535 links are many. That time then; None: no answer may
+    be given at `now`, and it is as before. A new bucket is `full_at` 0."""
+    missing = max(0.0, full_at - now) * rate
+    if missing > burst - 1 + _ROUNDING:
+        return None
+    return max(full_at, now) + 1 / rate
