@@ -17,13 +17,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-MESSAGES: Final = 32
-"""Of one system call."""
 FLOWS: Final = 64
+MESSAGES: Final = FLOWS
+"""Of one system call: one of each flow."""
 UDP_SEGMENT: Final = 103
 TRAIN_MOST: Final = 64
 TRAIN_OCTETS: Final = 65000
-_LOOK: Final = 16
+_LOOK: Final = 8
 """System calls between two looks at the clock."""
 
 

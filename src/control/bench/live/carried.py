@@ -115,8 +115,9 @@ def _one(
         packets, size = net.arrived(behind)
         used = candidate.used()
         sent = send()
-        used = candidate.used() - used
         later, more = net.arrived(behind)
+        used = candidate.used() - used
+        net.drained(behind)
     arrived = _datagrams(later - packets, more - size, payload)
     carried.rate.append(arrived / seconds / 1e6)
     carried.cost.append(used / max(arrived, 1.0) * 1e6)

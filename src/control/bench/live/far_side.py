@@ -79,10 +79,12 @@ def blaster(call: LacCall, descriptor: int, told: dict[str, Any]) -> int:
     flows = 1 if told["train"] > 1 else FLOWS
     header = DataHeader(link.peer_tunnel, link.peer_session, None, has_length=True)
     body = bytes(told["octets"] - 28)
-    payloads = [
-        encode(header, IP + udp_packet(told["site"], 1000 + n, told["core"], 9, body))
+    # As the kernel makes the datagrams of a socket, on the other way: with Don't Fragment.
+    packets = (
+        udp_packet(told["site"], 1000 + n, told["core"], 9, body, dont_fragment=True)
         for n in range(flows)
-    ]
+    )
+    payloads = [encode(header, IP + packet) for packet in packets]
     return Blaster(descriptor, payloads, [link.peer], train=told["train"]).run(told["seconds"])
 
 

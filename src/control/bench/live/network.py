@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -23,6 +24,11 @@ SITE: Final = "10.77.0.2"
 NAMES: Final = ("lac", "lns", "core")
 NOBODY: Final = "02:00:00:00:00:77"
 """A station that does not exist."""
+PATIENCE: Final = 10.0
+"""Seconds at most until nothing comes any more."""
+_PAUSE: Final = 0.1
+_STRAY: Final = 2
+"""Packets in a pause that are the kernels' own."""
 _FAR: Final = {"core": (CORE, "to-core"), "lac": (LAC, "to-lac")}
 
 
@@ -71,6 +77,15 @@ class Network:
         files = (f"{folder}/rx_packets", f"{folder}/rx_bytes")
         packets, octets = run(*self.inside(name, "cat", *files)).split()
         return int(packets), int(octets)
+
+    def drained(self, name: str) -> None:
+        """Waits until nothing comes any more: what waits in buffers of the LNS would be counted
+        with what is measured next."""
+        until = time.monotonic() + PATIENCE
+        before, now = (-1, -1), self.arrived(name)
+        while now[0] - before[0] > _STRAY and time.monotonic() < until:
+            time.sleep(_PAUSE)
+            before, now = now, self.arrived(name)
 
     def _join(self, one: str, its: str, other: str, others: str) -> None:
         here, there = self.namespace(one), self.namespace(other)
