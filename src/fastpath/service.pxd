@@ -2,7 +2,9 @@
 #
 # Neither waits for the other. A worker that has something for control rings a bell, one system call
 # for all that control has not heard yet. A worker without packets leaves its worker, so that orders
-# are carried out on control's thread, and waits in poll(2) for its ports and for control.
+# are carried out on control's thread, and waits in poll(2) for its ports and for control. Under
+# load it does not ask for one packet after another: it pauses once it has all, so that each system
+# call and each superpacket stands for more of them.
 
 from fastpath.transmit cimport PORTS_MAX
 from fastpath.worker cimport Worker
@@ -22,6 +24,11 @@ cdef enum:
     NAP_NS = 100000           # a sleep that ended sooner was not worth it: more patience
     VAIN_MOST = 16            # times it may be woken for nothing, one after another, without pause
     RETRY_MS = 100            # a port that is down is asked again
+    # More than a packet in GAP_NS over a time of WINDOW_NS is load, and worth a pause: at the
+    # tenth of what a worker can do there is none, and nothing waits for its end.
+    GAP_NS = 10000
+    WINDOW_NS = 250000
+    PAUSE_NS = 30000
 
 cdef class Bell:
     cdef int _fd
@@ -40,10 +47,16 @@ cdef class Service:
     cdef uint64_t _retry_ns   # when they are asked again
     cdef uint8_t _down[PORTS_MAX]
     cdef uint64_t _errors[PORTS_MAX]
+    cdef uint64_t _window_ns  # when the window of time began, and packets since
+    cdef uint64_t _recent
+    cdef bint _loaded         # in the window before
     cdef readonly uint64_t sleeps
+    cdef readonly uint64_t pauses
     cdef readonly uint64_t packets
     cdef void _serve(self) noexcept nogil
     cdef int64_t _round(self) noexcept nogil
     cdef void _note(self, int port, bint fails) noexcept nogil
+    cdef bint _is_loaded(self) noexcept nogil
+    cdef void _pause(self) noexcept nogil
     cdef void _sleep(self) noexcept nogil
     cdef int _wait_for(self, pollfd* waiting) noexcept nogil

@@ -24,6 +24,11 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
     int CLOCK_MONOTONIC
     int clock_gettime(int clock, timespec* at)
+    int nanosleep(const timespec* time, timespec* left)
+
+cdef extern from "<sys/prctl.h>" nogil:
+    enum: PR_SET_TIMERSLACK
+    int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 
 cdef enum:
     _MS = 1000000             # nanoseconds
@@ -136,6 +141,8 @@ cdef class Service:
     cdef void _serve(self) noexcept nogil:
         cdef int empty = 0
         cdef int64_t n
+        # Else the kernel makes a pause longer by 50 us (timerslack in proc(5)).
+        prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
         # Whoever is in it carries out one order and leaves.
         while not self.worker.enter():
             sched_yield()
@@ -145,11 +152,17 @@ cdef class Service:
                 empty = 0
                 self._vain = 0
                 self.packets += n
+                self._recent += n
                 continue
             # No burst has taken the newest version, and without that the old ones stay.
             self.worker._version = epoch_pass(self.worker.forwarding.epoch, self.worker._slot)
+            if self.busy:
+                continue
+            if self._is_loaded():
+                self._pause()
+                continue
             empty += 1
-            if not self.busy and empty >= self._patience:
+            if empty >= self._patience:
                 self._sleep()
                 empty = 0
         self.worker.leave()
@@ -181,6 +194,24 @@ cdef class Service:
             self._downs += 1 if fails else -1
             self._retry_ns = coarse_ns() + <uint64_t>RETRY_MS * _MS
             atomic_store_u8(&self._down[port], fails, ATOMIC_RELAXED)
+
+    cdef bint _is_loaded(self) noexcept nogil:
+        """Whether so many packets come that some gather in a pause."""
+        cdef uint64_t now = _now()
+        cdef uint64_t passed = now - self._window_ns
+        if passed >= WINDOW_NS:
+            self._loaded = self._recent * GAP_NS >= passed
+            self._window_ns = now
+            self._recent = 0
+        return self._loaded
+
+    cdef void _pause(self) noexcept nogil:
+        """Lets packets gather. It stays in its worker: orders wait no longer than packets."""
+        cdef timespec pause
+        pause.tv_sec = 0
+        pause.tv_nsec = PAUSE_NS
+        nanosleep(&pause, NULL)
+        self.pauses += 1
 
     cdef void _sleep(self) noexcept nogil:
         """Until a packet or control comes. Meanwhile orders are carried out by who gives them."""

@@ -7,7 +7,7 @@ Only where datagrams are shorter than what goes in front of them all but the fir
 are a line or two each.
 
 No more messages are asked for at one time than fill a burst, as far as the last ones tell: their
-datagrams are used while they are in the cache, where 64 full trains would not fit.
+datagrams are used while they are in the cache, where as many full trains would not fit.
 """
 
 from fastpath.checksum cimport ipv4_header_seal

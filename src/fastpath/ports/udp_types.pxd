@@ -80,7 +80,7 @@ cdef enum:
     SOCKET_ADDRESS4 = 4
     SOCKET_ADDRESS6 = 8
 
-    UDP_MESSAGES = 64         # messages of one call that receives
+    UDP_MESSAGES = 256        # messages of one call that receives
     # Octets of a message's slot: headroom, the longest outer header, the longest train; 256 more
     # than a power of two, so that the beginnings of slots do not share cache sets.
     UDP_SLOT = (1 << 16) + 256

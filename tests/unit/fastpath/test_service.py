@@ -121,6 +121,31 @@ def test_a_worker_without_packets_sleeps_and_orders_do_not_wake_it():
         assert it.rung()
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_worker_under_load_pauses_unless_it_is_busy_and_forwards_all_the_same(busy):
+    train = bytes(20) * 60
+    with Socket(busy=busy) as it:
+        it.lac.setsockopt(socket.IPPROTO_UDP, 103, 20)  # UDP_SEGMENT: 60 datagrams a message
+        sent = 0
+
+        def send() -> bool:
+            nonlocal sent
+            for _ in range(20):
+                it.lac.send(train)
+                sent += 60
+            wait_until(lambda: counter(it.engine, "received") == sent)
+            return it.service.pauses > 0
+
+        if busy:
+            send()
+            assert it.service.pauses == 0
+        else:
+            wait_until(send)
+        it.lac.setsockopt(socket.IPPROTO_UDP, 103, 0)
+        it.lac.send(control_message())
+        assert it.rung()
+
+
 def test_packets_are_handled_while_the_gil_is_held():
     """A socket is the witness: what the kernel queues in it is counted without Python."""
     with Socket() as it:

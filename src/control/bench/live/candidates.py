@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from control.bench.live.network import CORE, LAC, LNS, SITE, SITES, Network, run
 from control.errors import ResourceError
@@ -140,7 +140,8 @@ class Dialout(_Processes):
         radius = ("sim", "radius", "--config", str(folder / "radius.toml"))
         self.spawn(folder / "radius.log", *command, *radius)
         self.wait_for(folder / "radius.log", "radius")
-        lns = ("run", "--config", str(folder / "lns.toml"), "--state", str(folder / "state"))
+        lns = ("run", "--config", str(folder / "lns.toml"), "--state", str(folder / "state"),
+               "--socket", "none")  # fmt: skip
         self.spawn(folder / "lns.log", *command, *lns, processor=_last_processor())
         self.wait_for(folder / "lns.log", "started")
         until = time.monotonic() + PATIENCE
@@ -230,7 +231,8 @@ class FarSide:
 
     def send(self, octets: int, train: int, seconds: float) -> int:
         """Packets of so many octets from the site to the core. How many were sent."""
-        told = {"octets": octets, "train": train, "seconds": seconds, "site": SITE, "core": CORE}
+        told: dict[str, Any] = {"octets": octets, "train": train, "seconds": seconds}
+        told |= {"lac": LAC, "site": SITE, "core": CORE}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()

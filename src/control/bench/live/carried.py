@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from control.bench.context import Context
-from control.bench.live.blast import train_of
+from control.bench.live.blast import IP_UDP, train_of
 from control.bench.live.candidates import Candidate, Dialout, FarSide, L2tpns
-from control.bench.live.network import SITE, Network, network, run
+from control.bench.live.network import CORE, SITE, Network, network, run
 from control.bench.rows import Row, row
 
 SIZES: Final = (50, 1400)
@@ -29,7 +29,6 @@ SIZES: Final = (50, 1400)
 ETHERNET: Final = 14
 OUTER: Final = 20 + 8 + 8 + 4
 """Octets that encapsulation puts before a packet."""
-INNER_HEADERS: Final = 20 + 8
 WAYS: Final = ("up", "down")
 """From the site to the core, and back."""
 
@@ -106,10 +105,10 @@ def _one(
     train = train_of(octets + OUTER) if trains else 1
     send: Callable[[], int]
     if way == "up":
-        behind, payload = "core", octets - INNER_HEADERS
+        behind, payload = "core", octets - IP_UDP
         send = partial(far.send, octets, train, seconds)
     else:
-        behind, payload = "lac", octets + OUTER - INNER_HEADERS
+        behind, payload = "lac", octets + OUTER - IP_UDP
         send = partial(_from_core, net, octets, train, seconds, processor)
     with net.dropped_at(behind):
         packets, size = net.arrived(behind)
@@ -126,13 +125,14 @@ def _one(
 
 def _datagrams(packets: int, octets: int, payload: int) -> float:
     """How many datagrams of `payload` octets so many superpackets are."""
-    return (octets - packets * (ETHERNET + INNER_HEADERS)) / payload
+    return (octets - packets * (ETHERNET + IP_UDP)) / payload
 
 
 def _from_core(net: Network, octets: int, train: int, seconds: float, processor: int) -> int:
     told = {
+        "from": CORE,
         "to": SITE,
-        "octets": octets - INNER_HEADERS,
+        "octets": octets,
         "train": train,
         "seconds": seconds,
         "processor": processor,

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from typing import Any, Final
 
-from control.bench.live.blast import FLOWS, Blaster
+from control.bench.live.blast import FLOWS, IP_UDP, Blaster, inet, packet_socket, station
+from control.bench.live.network import LNS_STATION, TOWARD_LNS
 from control.config import SimCpe, SimLac
 from control.config_sim import Sim
 from control.sim.data_header import DataHeader, encode
@@ -66,26 +68,34 @@ async def _serve(told: dict[str, Any]) -> None:
     print("up", flush=True)
     while line := await reader.readline():
         call = server.lac.connected[0]
-        print(blaster(call, server.descriptor, json.loads(line)), flush=True)
+        print(blast(call, server.descriptor, json.loads(line)), flush=True)
     simulators.stop()
     await asyncio.sleep(0.2)
     simulators.close()
 
 
-def blaster(call: LacCall, descriptor: int, told: dict[str, Any]) -> int:
-    """Packets of the site to the core, inside its call."""
+def blast(call: LacCall, descriptor: int, told: dict[str, Any]) -> int:
+    """Sends packets of the site to the core, inside its call. How many."""
     link = call.link
     assert link is not None
     flows = 1 if told["train"] > 1 else FLOWS
     header = DataHeader(link.peer_tunnel, link.peer_session, None, has_length=True)
-    body = bytes(told["octets"] - 28)
+    body = bytes(told["octets"] - IP_UDP)
     # As the kernel makes the datagrams of a socket, on the other way: with Don't Fragment.
-    packets = (
+    inner = (
         udp_packet(told["site"], 1000 + n, told["core"], 9, body, dont_fragment=True)
         for n in range(flows)
     )
-    payloads = [encode(header, IP + packet) for packet in packets]
-    return Blaster(descriptor, payloads, [link.peer], train=told["train"]).run(told["seconds"])
+    payloads = [encode(header, IP + packet) for packet in inner]
+    if told["train"] > 1:
+        trains = Blaster(descriptor, payloads, inet(link.peer), train=told["train"])
+        return trains.run(told["seconds"])
+    with socket.socket(fileno=os.dup(descriptor)) as ours:
+        here = told["lac"], ours.getsockname()[1]
+    packets = [udp_packet(*here, *link.peer, octets, dont_fragment=True) for octets in payloads]
+    with packet_socket() as sender:
+        single = Blaster(sender.fileno(), packets, station(TOWARD_LNS, LNS_STATION))
+        return single.run(told["seconds"])
 
 
 def main() -> None:

@@ -22,6 +22,10 @@ CORE: Final = "10.21.0.2"
 SITES: Final = "10.77.0.0/24"
 SITE: Final = "10.77.0.2"
 NAMES: Final = ("lac", "lns", "core")
+LNS_STATION: Final = "02:00:00:00:00:01"
+"""The LNS, to both sides."""
+TOWARD_LNS: Final = "to-lns"
+"""The device of either side."""
 NOBODY: Final = "02:00:00:00:00:77"
 """A station that does not exist."""
 PATIENCE: Final = 10.0
@@ -73,7 +77,7 @@ class Network:
 
     def arrived(self, name: str) -> tuple[int, int]:
         """Packets, superpackets as one, and octets that came from the LNS until now."""
-        folder = "/sys/class/net/to-lns/statistics"
+        folder = f"/sys/class/net/{TOWARD_LNS}/statistics"
         files = (f"{folder}/rx_packets", f"{folder}/rx_bytes")
         packets, octets = run(*self.inside(name, "cat", *files)).split()
         return int(packets), int(octets)
@@ -93,6 +97,8 @@ class Network:
         run("ip", "-n", here, "link", "add", *ends, "netns", there)
         for name, device, address in ((one, f"to-{other}", its), (other, f"to-{one}", others)):
             self.ip(name, "addr", "add", address, "dev", device)
+            if name == "lns":
+                self.ip(name, "link", "set", device, "address", LNS_STATION)
             self.ip(name, "link", "set", device, "up")
 
 

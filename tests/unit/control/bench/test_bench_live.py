@@ -1,0 +1,38 @@
+"""The sender of the live benchmark, on loopback."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from control.bench.live.blast import FLOWS, Blaster, inet, packet_socket, station
+
+
+def test_trains_arrive_as_the_datagrams_they_are_made_of() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near,
+    ):
+        far.bind(("127.0.0.1", 0))
+        to = inet(far.getsockname())
+        sent = Blaster(near.fileno(), [b"train", b"other"], to, train=2).run(0.0)
+        assert sent == 0
+        assert Blaster(near.fileno(), [b"train", b"other"], to, train=2).run(0.01) > 0
+        assert [far.recv(100) for _ in range(4)] == [b"train"] * 2 + [b"other"] * 2
+        near.sendto(bytes(5000), far.getsockname())  # no trains any more
+
+
+def test_the_address_of_a_station_is_the_kernels() -> None:
+    try:
+        sender = packet_socket()
+    except PermissionError:
+        pytest.skip("packet sockets need CAP_NET_RAW")
+    with sender:
+        address = station("lo", "02:00:00:00:00:01")
+        assert len(address) == 20
+        assert address[2:4] == b"\x08\x00"
+        assert address[12:18] == bytes.fromhex("020000000001")
+        packet = bytes.fromhex("4500001c000040004011000a7f0000017f0000010009000900080000")
+        sent = Blaster(sender.fileno(), [packet] * FLOWS, address).run(0.001)
+        assert sent > 0
