@@ -3,7 +3,7 @@
 # Neither waits for the other. A worker that has something for control rings a bell, one system call
 # for all that control has not heard yet. A worker without packets leaves its worker, so that orders
 # are carried out on control's thread, and waits in poll(2) for its ports and for control. Under
-# load it does not ask for one packet after another: it pauses once it has all, so that each system
+# load it does not ask for one packet after another: it pauses where few came, so that each system
 # call and each superpacket stands for more of them.
 
 from fastpath.transmit cimport PORTS_MAX
@@ -28,7 +28,8 @@ cdef enum:
     # tenth of what a worker can do there is none, and nothing waits for its end.
     GAP_NS = 10000
     WINDOW_NS = 250000
-    PAUSE_NS = 30000
+    PAUSE_NS = 50000
+    FEW = 128                 # packets of a round, half a burst
 
 cdef class Bell:
     cdef int _fd

@@ -153,16 +153,17 @@ cdef class Service:
                 self._vain = 0
                 self.packets += n
                 self._recent += n
+                if n < FEW and not self.busy and self._is_loaded():
+                    self._pause()
                 continue
             # No burst has taken the newest version, and without that the old ones stay.
             self.worker._version = epoch_pass(self.worker.forwarding.epoch, self.worker._slot)
+            empty += 1
             if self.busy:
                 continue
             if self._is_loaded():
                 self._pause()
-                continue
-            empty += 1
-            if empty >= self._patience:
+            elif empty >= self._patience:
                 self._sleep()
                 empty = 0
         self.worker.leave()

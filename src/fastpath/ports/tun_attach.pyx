@@ -25,11 +25,13 @@ cdef extern from "<net/if.h>" nogil:
         char* ifr_name
         short ifr_flags
         int ifr_mtu
+        int ifr_qlen
 
 cdef extern from "<linux/sockios.h>" nogil:
     enum: SIOCGIFFLAGS
     enum: SIOCSIFFLAGS
     enum: SIOCSIFMTU
+    enum: SIOCSIFTXQLEN
 
 cdef extern from "<linux/if_tun.h>" nogil:
     enum: TUNSETIFF
@@ -41,6 +43,7 @@ cdef extern from "<linux/if_tun.h>" nogil:
     enum: IFF_DETACH_QUEUE
 
 cdef int _FLAGS = tun_device.FLAGS
+cdef int _QUEUE_LENGTH = tun_device.QUEUE_LENGTH
 cdef int _HEADER = tun_device.VNET_HEADER
 
 
@@ -58,6 +61,9 @@ cdef bint _bring_up(const shape_t* shape) noexcept nogil:
     _request(&request, shape)
     request.ifr_mtu = shape.mtu
     done = ioctl(fd, SIOCSIFMTU, &request) == 0
+    _request(&request, shape)
+    request.ifr_qlen = _QUEUE_LENGTH
+    done = done and ioctl(fd, SIOCSIFTXQLEN, &request) == 0
     _request(&request, shape)
     done = done and ioctl(fd, SIOCGIFFLAGS, &request) == 0
     request.ifr_flags |= IFF_UP

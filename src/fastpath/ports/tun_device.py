@@ -17,6 +17,9 @@ from dataclasses import dataclass
 
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0
+_SIOCSIFTXQLEN = 0x8943
+QUEUE_LENGTH = 2000
+"""Packets that wait in the kernel for each queue of a device that is ours."""
 _TUNSETVNETHDRSZ = 0x400454D8
 _TUNSETQUEUE = 0x400454D9
 _TUNSETVNETLE = 0x400454DC
@@ -98,6 +101,8 @@ def open_device(name: str, queues: int) -> tuple[Device, list[int]]:
             _attach(descriptors[-1], name, 0 if persistent or at else _IFF_TUN_EXCL)
             offloads = _configure(descriptors[-1])
         _detach(descriptors[0])
+        if not persistent:
+            _lengthen(name)
         device = Device(name, offloads)
         device.bring_up()
     except OSError as error:
@@ -105,6 +110,13 @@ def open_device(name: str, queues: int) -> tuple[Device, list[int]]:
             os.close(descriptor)
         raise OSError(error.errno, _reason(error, name)) from error
     return device, descriptors
+
+
+def _lengthen(name: str) -> None:
+    """The kernel's 500 packets are there within a millisecond."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16si20x", name.encode(), QUEUE_LENGTH)
+        fcntl.ioctl(control, _SIOCSIFTXQLEN, request)
 
 
 def check_name(name: str) -> None:
