@@ -8,7 +8,8 @@ from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     MERGE_MAX = 64            # packets of a superpacket: what Linux allows for UDP
-    FLOWS = 256               # flows that are told apart, a power of two
+    FLOWS = 512               # places of flows, a power of two
+    TRIES = 4                 # places that one flow may have
 
 # Packets that leave together, in order: `first`, and from there along merge_t.following.
 cdef struct group_t:
@@ -18,7 +19,7 @@ cdef struct group_t:
     uint16_t first            # numbers in the burst
     uint16_t last
     uint16_t count
-    uint16_t flow             # where its flow is looked for
+    uint16_t flow             # place of its flow
     uint16_t identification   # of the next packet
     uint8_t step              # by which that grows: 0, 1, or UNKNOWN_STEP
     bint open                 # more may join it

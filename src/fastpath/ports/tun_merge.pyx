@@ -115,6 +115,32 @@ cdef inline bint _same_flow(const uint8_t* a, const group_t* g, const uint8_t* b
     return memcmp(a + 12, b + 12, 8) == 0
 
 
+cdef inline group_t* _group_at(merge_t* m, uint16_t flow) noexcept nogil:
+    """The open group of the flow that has a place, NULL: none has it."""
+    cdef group_t* g = &m.group[m.flow[flow]]
+    return g if m.barrier <= m.flow[flow] < m.groups and g.open and g.flow == flow else NULL
+
+
+cdef uint16_t _search(merge_t* m, packet_t** packets, const packet_t* p,
+                      const segment_t* s) noexcept nogil:
+    """The place of a packet's flow, or the one that it may have."""
+    cdef uint16_t flow = _flow(p.data, s)
+    cdef uint16_t best = flow
+    cdef bint vacant = False
+    cdef group_t* g
+    cdef int i
+    for i in range(TRIES):
+        g = _group_at(m, flow)
+        if g == NULL:
+            if not vacant:
+                best = flow
+            vacant = True
+        elif _same_flow(packets[g.first].data, g, p.data, s):
+            return flow
+        flow = (flow + 1) & (FLOWS - 1)
+    return best
+
+
 cdef bint _same_headers(const uint8_t* a, const uint8_t* b, const segment_t* s) noexcept nogil:
     """Whether two packets of one flow agree in what must be equal, but for what counts up."""
     if s.six:
@@ -212,13 +238,12 @@ cdef void _place(merge_t* m, packet_t** packets, int number) noexcept nogil:
     if kind == _BARS or kind == _OTHER:
         _begin(m, number, p, NULL, False)
         return
-    flow = _flow(p.data, &where)
-    if m.barrier <= m.flow[flow] < m.groups:
-        g = &m.group[m.flow[flow]]
-        if g.open and g.flow == flow and _same_flow(packets[g.first].data, g, p.data, &where):
-            if kind == _JOINS and _join(m, g, packets, number, &where):
-                return
-            g.open = False
+    flow = _search(m, packets, p, &where)
+    g = _group_at(m, flow)
+    if g != NULL and _same_flow(packets[g.first].data, g, p.data, &where):
+        if kind == _JOINS and _join(m, g, packets, number, &where):
+            return
+        g.open = False
     if kind == _JOINS:
         m.flow[flow] = <uint16_t>m.groups
         m.group[m.groups].flow = flow

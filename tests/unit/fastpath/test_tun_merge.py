@@ -170,6 +170,12 @@ def test_flows_that_take_turns_are_joined_each_by_itself():
     assert cut(merge(turns)) == [packet for flow in flows for packet in flow]
 
 
+def test_many_flows_that_take_turns_do_not_part_each_other():
+    flows = [train(replace(DATAGRAM, payload=bytes(40), ports=(port, 9))) for port in range(64)]
+    turns = [packet for turn in zip(*flows, strict=True) for packet in turn]
+    assert sizes(turns) == [4] * 64
+
+
 @pytest.mark.parametrize(
     "between",
     [
