@@ -231,12 +231,12 @@ class FarSide:
 
     def send(self, octets: int, train: int, seconds: float) -> int:
         """Packets of so many octets from the site to the core. How many were sent."""
-        told: dict[str, Any] = {"octets": octets, "train": train, "seconds": seconds}
-        told |= {"lac": LAC, "site": SITE, "core": CORE}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(told) + "\n")
-        self._process.stdin.flush()
-        return int(self._line())
+        return int(self._ask({"octets": octets, "train": train, "seconds": seconds}))
+
+    def packets(self, octets: int, flows: int) -> list[str]:
+        """What it would send: a packet of each flow, in hexadecimal."""
+        found: list[str] = json.loads(self._ask({"octets": octets, "flows": flows}))
+        return found
 
     def close(self) -> None:
         try:
@@ -244,6 +244,13 @@ class FarSide:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _ask(self, told: dict[str, Any]) -> str:
+        assert self._process.stdin is not None
+        text = json.dumps({**told, "lac": LAC, "site": SITE, "core": CORE})
+        self._process.stdin.write(text + "\n")
+        self._process.stdin.flush()
+        return self._line()
 
     def _hears(self, word: str) -> None:
         if (line := self._line()) != word:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Final
 from control.bench.context import Context
 from control.bench.live.blast import IP_UDP, train_of
 from control.bench.live.candidates import Candidate, Dialout, FarSide, L2tpns
+from control.bench.live.delays import delays
 from control.bench.live.network import CORE, SITE, Network, network, run
 from control.bench.rows import Row, row
 
@@ -49,16 +52,31 @@ Case = tuple[str, int, bool]
 """Way, octets, in trains."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    candidate: Candidate
+    net: Network
+    far: FarSide
+
+
 def io(context: Context) -> Iterator[Row]:
     """Raises ResourceError without root, or if something does not start."""
-    ours = _measure(context, Dialout())
-    theirs: dict[Case, Carried] = {}
-    if shutil.which("l2tpns") is not None:
-        theirs = _measure(context, L2tpns())
-    for case, mine in ours.items():
+    with ExitStack() as stack:
+        ours = stack.enter_context(_running(context, "dialout", Dialout()))
+        lnss = [ours]
+        if shutil.which("l2tpns") is not None:
+            lnss.append(stack.enter_context(_running(context, "l2tpns", L2tpns())))
+        found = _measure(context, lnss)
+        yield from _carried(found)
+        rate = {way: statistics.median(found[0][way, SIZES[0], False].rate) for way in WAYS}
+        yield from delays(context, ours.net, ours.far, rate)
+
+
+def _carried(found: list[dict[Case, Carried]]) -> Iterator[Row]:
+    for case, mine in found[0].items():
         way, octets, trains = case
         name = f"io {way}, {octets} octets, {'trains' if trains else 'singly'}"
-        other = theirs.get(case)
+        other = found[1][case] if len(found) > 1 else None
         peer = "l2tpns" if other is not None else None
         yield row(name, "Mpps", mine.rate, peer, other.rate if other is not None else None)
         yield row(f"{name}, CPU for a million", "s", mine.cost, peer,
@@ -66,29 +84,37 @@ def io(context: Context) -> Iterator[Row]:
         yield row(f"{name}, lost", "%", mine.lost)
 
 
-def _measure(context: Context, candidate: Candidate) -> dict[Case, Carried]:
-    seconds, runs = context.sizes.live_seconds, context.sizes.live_runs
-    first = sorted(os.sched_getaffinity(0) | set(context.processors))[0]
-    found: dict[Case, Carried] = {
-        (way, octets, trains): Carried()
-        for octets in SIZES
-        for way in WAYS
-        for trains in (True, False)
-    }
-    with tempfile.TemporaryDirectory(prefix="dialout-bench-") as name, network() as net:
+@contextmanager
+def _running(context: Context, name: str, candidate: Candidate) -> Iterator[Running]:
+    """An LNS with a call, in a network of its own."""
+    os.sched_setaffinity(0, set(context.processors))
+    with tempfile.TemporaryDirectory(prefix="dialout-bench-") as folder, network(name) as net:
         far: FarSide | None = None
-        os.sched_setaffinity(0, set(context.processors))
         try:
-            far = FarSide(net, first, brings=candidate.brings)
-            candidate.start(net, Path(name))
+            far = FarSide(net, _sender(context), brings=candidate.brings)
+            candidate.start(net, Path(folder))
             far.wait()
-            for _ in range(runs):
-                for case, carried in found.items():
-                    _one(net, candidate, far, case, seconds, first, carried)
+            yield Running(candidate, net, far)
         finally:
             candidate.stop()
             if far is not None:
                 far.close()
+
+
+def _sender(context: Context) -> int:
+    """The processor of all that sends and counts: the LNSs have the last one."""
+    return min(context.processors)
+
+
+def _measure(context: Context, lnss: list[Running]) -> list[dict[Case, Carried]]:
+    """Both carry the same, by turns."""
+    cases = [(way, octets, trains) for octets in SIZES for way in WAYS for trains in (True, False)]
+    found = [{case: Carried() for case in cases} for _ in lnss]
+    for _ in range(context.sizes.live_runs):
+        for case in cases:
+            for lns, carried in zip(lnss, found, strict=True):
+                seconds, sender = context.sizes.live_seconds, _sender(context)
+                _one(lns.net, lns.candidate, lns.far, case, seconds, sender, carried[case])
     return found
 
 

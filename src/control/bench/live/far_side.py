@@ -3,8 +3,8 @@
     python -m control.bench.live.far_side JSON
 
 Runs in the LAC's namespace. It says `ready`, then `up` once a call's IPCP is open; each line that
-comes in is a JSON object, what to send, and is answered by how many datagrams were sent. It ends
-with its standard input.
+comes in is a JSON object, what to send, and is answered by how many datagrams were sent; or it asks
+for packets of so many flows, and gets them. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -68,34 +68,53 @@ async def _serve(told: dict[str, Any]) -> None:
     print("up", flush=True)
     while line := await reader.readline():
         call = server.lac.connected[0]
-        print(blast(call, server.descriptor, json.loads(line)), flush=True)
+        print(answer(call, server.descriptor, json.loads(line)), flush=True)
     simulators.stop()
     await asyncio.sleep(0.2)
     simulators.close()
+
+
+def inside(call: LacCall, told: dict[str, Any], flows: int) -> list[bytes]:
+    """Packets of the site to the core, one of each flow, as messages of the call."""
+    link = call.link
+    assert link is not None
+    header = DataHeader(link.peer_tunnel, link.peer_session, None, has_length=True)
+    body = bytes(told["octets"] - IP_UDP)
+    # As the kernel makes the datagrams of a socket, on the other way: with Don't Fragment.
+    packets = (
+        udp_packet(told["site"], 1000 + n, told["core"], 9, body, dont_fragment=True)
+        for n in range(flows)
+    )
+    return [encode(header, IP + packet) for packet in packets]
+
+
+def outside(call: LacCall, descriptor: int, told: dict[str, Any], flows: int) -> list[bytes]:
+    """The same as packets of the LAC."""
+    link = call.link
+    assert link is not None
+    with socket.socket(fileno=os.dup(descriptor)) as ours:
+        here = told["lac"], ours.getsockname()[1]
+    messages = inside(call, told, flows)
+    return [udp_packet(*here, *link.peer, octets, dont_fragment=True) for octets in messages]
 
 
 def blast(call: LacCall, descriptor: int, told: dict[str, Any]) -> int:
     """Sends packets of the site to the core, inside its call. How many."""
     link = call.link
     assert link is not None
-    flows = 1 if told["train"] > 1 else FLOWS
-    header = DataHeader(link.peer_tunnel, link.peer_session, None, has_length=True)
-    body = bytes(told["octets"] - IP_UDP)
-    # As the kernel makes the datagrams of a socket, on the other way: with Don't Fragment.
-    inner = (
-        udp_packet(told["site"], 1000 + n, told["core"], 9, body, dont_fragment=True)
-        for n in range(flows)
-    )
-    payloads = [encode(header, IP + packet) for packet in inner]
     if told["train"] > 1:
-        trains = Blaster(descriptor, payloads, inet(link.peer), train=told["train"])
-        return trains.run(told["seconds"])
-    with socket.socket(fileno=os.dup(descriptor)) as ours:
-        here = told["lac"], ours.getsockname()[1]
-    packets = [udp_packet(*here, *link.peer, octets, dont_fragment=True) for octets in payloads]
+        payloads, to = inside(call, told, 1), inet(link.peer)
+        return Blaster(descriptor, payloads, to, train=told["train"]).run(told["seconds"])
     with packet_socket() as sender:
-        single = Blaster(sender.fileno(), packets, station(TOWARD_LNS, LNS_STATION))
-        return single.run(told["seconds"])
+        packets, to = outside(call, descriptor, told, FLOWS), station(TOWARD_LNS, LNS_STATION)
+        return Blaster(sender.fileno(), packets, to).run(told["seconds"])
+
+
+def answer(call: LacCall, descriptor: int, told: dict[str, Any]) -> str:
+    """Packets in hexadecimal if some of `flows` are asked for, else how many were sent."""
+    if "flows" in told:
+        return json.dumps([p.hex() for p in outside(call, descriptor, told, told["flows"])])
+    return str(blast(call, descriptor, told))
 
 
 def main() -> None:

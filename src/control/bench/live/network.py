@@ -37,8 +37,8 @@ _FAR: Final = {"core": (CORE, "to-core"), "lac": (LAC, "to-lac")}
 
 
 class Network:
-    def __init__(self) -> None:
-        self._prefix = f"dialout-bench-{os.getpid()}-"
+    def __init__(self, name: str) -> None:
+        self._prefix = f"dialout-bench-{os.getpid()}-{name}-"
 
     def namespace(self, name: str) -> str:
         return self._prefix + name
@@ -114,11 +114,11 @@ def run(*command: str) -> str:
 
 
 @contextmanager
-def network() -> Iterator[Network]:
-    """Built, and taken away at the end. Raises ResourceError without the rights."""
+def network(name: str) -> Iterator[Network]:
+    """Built under a name, and taken away at the end. Raises ResourceError without the rights."""
     if os.geteuid() != 0:
         raise ResourceError("network namespaces need root")
-    made = Network()
+    made = Network(name)
     try:
         made.build()
         yield made

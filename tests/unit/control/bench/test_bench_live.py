@@ -7,6 +7,8 @@ import socket
 import pytest
 
 from control.bench.live.blast import FLOWS, Blaster, inet, packet_socket, station
+from control.bench.live.latency import PORTS, measure, quantile
+from control.sim.host import udp_packet
 
 
 def test_trains_arrive_as_the_datagrams_they_are_made_of() -> None:
@@ -36,3 +38,20 @@ def test_the_address_of_a_station_is_the_kernels() -> None:
         packet = bytes.fromhex("4500001c000040004011000a7f0000017f0000010009000900080000")
         sent = Blaster(sender.fileno(), [packet] * FLOWS, address).run(0.001)
         assert sent > 0
+
+
+def test_each_packet_of_a_latency_is_told_by_its_own_source_port() -> None:
+    packets = [udp_packet("10.0.0.1", port, "10.0.0.2", 9, bytes(22)) for port in PORTS[:8]]
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with near, far:
+        far.setblocking(False)
+        near.send(b"what others send" + packets[3])
+        found = measure(near, far, [b"outer" + p for p in packets], 50, 1000.0, 0.02)
+    assert 1 < len(found) <= 20
+    assert all(0 < latency < 10**9 for latency in found)
+
+
+def test_quantiles_are_of_what_was_measured() -> None:
+    values = [n * 1000 for n in range(1, 101)]
+    assert (quantile(values, 0.5), quantile(values, 0.99)) == (51.0, 100.0)
+    assert quantile([5000], 0.99) == 5.0
