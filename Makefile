@@ -31,7 +31,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev \
 		pkg-config busybox-static kmod ppp qemu-system-x86 slirp xl2tpd \
 		freeradius freeradius-utils groff-base frr iproute2 iputils-ping iperf3 procps systemd \
-		chromium tmux
+		chromium
 
 interop: $(TOOLS)
 	$(BIN)/python -m pytest tests/interop

@@ -27,11 +27,6 @@ class Routes:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def addresses_inside(self, count: int, seed: int) -> Array:
-        """Random addresses in random prefixes: every lookup finds a route."""
-        rng = np.random.default_rng(seed)
-        return self.addresses_of(rng.integers(0, len(self.lengths), count), rng)
-
     def addresses_of(self, chosen: Array, rng: np.random.Generator) -> Array:
         """A random address in each of the prefixes with these indexes."""
         width = self.addresses.shape[1]

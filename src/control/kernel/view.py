@@ -78,10 +78,6 @@ class KernelView:
             self.fallen.add(link.index)
             self.changed_links.setdefault(link.index, before)
 
-    def index_of(self, name: str) -> int:
-        """0 for a link that is not there."""
-        return next((link.index for link in self.links.values() if link.name == name), 0)
-
     def set_neighbour(self, neighbour: Neighbour) -> None:
         key = (neighbour.interface, neighbour.address)
         if self.neighbours.get(key) != neighbour:
