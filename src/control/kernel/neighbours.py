@@ -19,6 +19,8 @@ LLADDR: Final = 2
 _USE: Final = 0x01
 """NTF_USE: as if a packet had to be sent to it."""
 _MAC: Final = 6
+_NOBODY: Final = bytes(_MAC)
+"""What a loopback has."""
 
 
 @unlocked
@@ -31,9 +33,12 @@ class Neighbour:
 
     @property
     def mac(self) -> bytes | None:
-        """Where to send to; None: not known, or not believed."""
+        """Where to send to; None: not known, not believed, or no station's: a group's, or none."""
         known = self.state & USABLE and not self.state & ~USABLE
-        return self.link_layer if known and len(self.link_layer) == _MAC else None
+        mac = self.link_layer
+        if not known or len(mac) != _MAC or mac[0] & 1 or mac == _NOBODY:
+            return None
+        return mac
 
     @property
     def stale(self) -> bool:

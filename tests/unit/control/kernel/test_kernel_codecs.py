@@ -117,6 +117,17 @@ def test_neighbour_is_where_it_is_only_in_states_that_say_so():
     assert Neighbour(3, bytes(4), 0x02, b"").mac is None
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["", "000000000000", "01005e000001", "333300000001", "ffffffffffff", "0200000000", 20 * "02"],
+    ids=["none", "loopback", "multicast", "multicast6", "broadcast", "short", "infiniband"],
+)
+def test_what_is_no_station_has_no_mac(address):
+    # The kernel lists groups and its loopback as neighbours in state NOARP.
+    for state in (0x02, 0x40, 0x80):
+        assert Neighbour(3, bytes(4), state, bytes.fromhex(address)).mac is None
+
+
 def test_neighbour_of_a_bridge_is_none():
     assert read_neighbour(bytes.fromhex("07000000 03000000 0200 00 00")) is None
 
