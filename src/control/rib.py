@@ -8,6 +8,7 @@ Nothing here touches a data plane: every change says what the FIB has to do.
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,10 @@ from control.unlocked import unlocked
 
 OCTETS = frozenset(map(str, range(256)))
 """As they are written in an IPv4 address."""
+HOST_BITS = {str(length): (1 << 32 - length) - 1 for length in range(33)}
+"""Of an IPv4 prefix, by its length as it is written."""
+FEW = 8
+"""Prefixes of an owner that are kept as a tuple: nearly all have one. The kernel has a million."""
 ACCESS_DISTANCE = 2
 """Administrative distance of an access route."""
 DIALOUT_DISTANCE = 252
@@ -65,12 +70,33 @@ def canonical_prefix(prefix: str) -> str:
     """
     address, slash, length = prefix.partition("/")
     parts = address.split(".")
-    if len(parts) == 4 and (length == "32" or not slash) and OCTETS.issuperset(parts):
-        return f"{address}/32"  # nearly every access route is one of these
+    if len(parts) == 4 and OCTETS.issuperset(parts):
+        if not slash:
+            return f"{address}/32"
+        host = HOST_BITS.get(length)
+        if host is not None and not int.from_bytes(map(int, parts)) & host:
+            return prefix
+    elif slash and _is_canonical_ipv6(address, length):
+        return prefix
     try:
         return str(ipaddress.ip_network(prefix, strict=False))
     except ValueError as error:
         raise LocalProtocolError(f"{prefix!r} is not a prefix") from error
+
+
+def _is_canonical_ipv6(address: str, length: str) -> bool:
+    """False may be wrong: ipaddress, which is slow, then has the last word."""
+    if not (length.isascii() and length.isdecimal()) or length != str(int(length)):
+        return False
+    try:
+        octets = socket.inet_pton(socket.AF_INET6, address)
+    except (OSError, ValueError):
+        return False
+    host = 128 - int(length)
+    if host < 0 or int.from_bytes(octets) & (1 << host) - 1:
+        return False
+    # With a dot in it ipaddress writes it otherwise.
+    return "." not in address and socket.inet_ntop(socket.AF_INET6, octets) == address
 
 
 class Rib:
@@ -81,8 +107,9 @@ class Rib:
         # pytricia has no type information; a leaf holds the routes of its prefix, best first.
         self._ipv4: Any = pytricia.PyTricia(32)
         self._ipv6: Any = pytricia.PyTricia(128)
-        self._owners: dict[str, tuple[str, ...]] = {}
-        """Prefixes of each, in the order in which they were added: tuples, as most have one."""
+        self._owners: dict[str, tuple[str, ...] | dict[str, None]] = {}
+        """Prefixes of each, in the order in which they were added: a tuple of few, a dict of
+        many."""
         self._sequence = 0
 
     def __len__(self) -> int:
@@ -111,9 +138,7 @@ class Rib:
         )
         kept.insert(at, new)
         self._tree(prefix)[prefix] = tuple(kept)
-        owned = self._owners.get(owner, ())
-        if prefix not in owned:
-            self._owners[owner] = (*owned, prefix)
+        self._own(owner, prefix)
         return self._difference(prefix, before, kept[0])
 
     def remove(self, owner: str, prefix: str) -> Change | None:
@@ -124,6 +149,8 @@ class Rib:
             return None
         if len(owned) == 1:
             del self._owners[owner]
+        elif isinstance(owned, dict):
+            del owned[prefix]
         else:
             self._owners[owner] = tuple(each for each in owned if each != prefix)
         routes = self._exact(prefix)
@@ -141,7 +168,7 @@ class Rib:
 
     def prefixes(self, owner: str) -> tuple[str, ...]:
         """Prefixes of an owner's routes, active or backup."""
-        return self._owners.get(owner, ())
+        return tuple(self._owners.get(owner, ()))
 
     def active(self, prefix: str) -> Route | None:
         """The active route of exactly this prefix."""
@@ -170,6 +197,17 @@ class Rib:
             for prefix in list(tree):
                 if tree.has_key(prefix):
                     yield tree[prefix]
+
+    def _own(self, owner: str, prefix: str) -> None:
+        owned = self._owners.get(owner, ())
+        if prefix in owned:
+            return
+        if isinstance(owned, dict):
+            owned[prefix] = None
+        elif len(owned) < FEW:
+            self._owners[owner] = (*owned, prefix)
+        else:
+            self._owners[owner] = dict.fromkeys((*owned, prefix))
 
     def _tree(self, prefix: str) -> Any:
         return self._ipv6 if ":" in prefix else self._ipv4

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.errors import LocalProtocolError
-from control.rib import Change, ChangeKind, Rib, canonical_prefix
+from control.rib import FEW, Change, ChangeKind, Rib, canonical_prefix
 
 ADD, DELETE, REPLACE = ChangeKind.ADD, ChangeKind.DELETE, ChangeKind.REPLACE
 NET = "10.1.0.0/16"
@@ -71,6 +71,21 @@ def test_all_routes_of_an_owner_go_together():
     assert rib.remove_owner("a") == [change(REPLACE, 9), change(DELETE, 1, "10.2.0.0/16")]
     assert rib.remove_owner("a") == []
     assert rib.prefixes("a") == ()
+
+
+def test_an_owner_of_many_keeps_their_order_and_loses_them_one_by_one():
+    rib = Rib(3)
+    many = [f"10.2.{i}.0/24" for i in range(3 * FEW)]
+    for nh, prefix in enumerate([*many, many[0]], 1):
+        rib.add("a", prefix, nh, 2)
+    assert rib.prefixes("a") == tuple(many)
+    for prefix in many[::2]:
+        assert rib.remove("a", prefix).kind is DELETE
+        assert rib.remove("a", prefix) is None
+    assert rib.prefixes("a") == tuple(many[1::2])
+    assert [made.prefix for made in rib.remove_owner("a")] == many[1::2]
+    assert rib.prefixes("a") == ()
+    assert len(rib) == 0
 
 
 def test_what_is_not_there_is_not_removed():
@@ -188,6 +203,26 @@ def test_rib_and_its_changes_agree_with_a_naive_rib(orders):
 def test_host_prefixes_are_written_as_all_others(number: int, length: str) -> None:
     text = f"{ipaddress.IPv4Address(number)}{length}"
     assert canonical_prefix(text) == str(ipaddress.ip_network(text, strict=False))
+
+
+@given(
+    st.one_of(
+        st.integers(0, 2**128 - 1), st.integers(0, 2**34), st.integers(0xFFFF << 32, 1 << 48)
+    ),
+    st.integers(0, 128),
+    st.sampled_from(["", "/{}", "/0{}", "/ {}", "/{}x", "/\u0661"]),
+    st.booleans(),
+)
+def test_ipv6_prefixes_are_written_as_ipaddress_does(number, length, suffix, clear):
+    number = number >> 128 - length << 128 - length if clear else number
+    text = str(ipaddress.IPv6Address(number)) + suffix.format(length)
+    try:
+        expected = str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        with pytest.raises(LocalProtocolError):
+            canonical_prefix(text)
+    else:
+        assert canonical_prefix(text) == expected
 
 
 @pytest.mark.parametrize("text", ["10.0.0", "10.0.0.256", "10.0.0.01", "10.0.0.1/032", "10.0.0.1/"])
