@@ -8,7 +8,6 @@ Nothing here touches a data plane: every change says what the FIB has to do.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytricia
 
+from control.address_text import address_octets, address_text
 from control.errors import LocalProtocolError
 from control.unlocked import unlocked
 
@@ -89,14 +89,13 @@ def _is_canonical_ipv6(address: str, length: str) -> bool:
     if not (length.isascii() and length.isdecimal()) or length != str(int(length)):
         return False
     try:
-        octets = socket.inet_pton(socket.AF_INET6, address)
+        octets = address_octets(address)
     except (OSError, ValueError):
         return False
-    host = 128 - int(length)
+    host = 8 * len(octets) - int(length)
     if host < 0 or int.from_bytes(octets) & (1 << host) - 1:
         return False
-    # With a dot in it ipaddress writes it otherwise.
-    return "." not in address and socket.inet_ntop(socket.AF_INET6, octets) == address
+    return address_text(octets) == address
 
 
 class Rib:

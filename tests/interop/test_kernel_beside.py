@@ -13,10 +13,10 @@ from namespace import Namespace
 sys.path.append(str(Path(__file__).parents[1] / "protocol"))
 from live import PATIENCE, Live, configuration
 
+from control.address_text import address_octets
 from control.dialout.events import KernelTold
 from control.kernel.fib_import import PortUse
 from control.kernel.lac_paths import LacPaths
-from control.kernel.prefix import address_octets
 from control.kernel.slots import NeighbourSlots
 from control.runtime.kernel import interface_index
 from control.runtime.kernel_import import KernelImport

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from live import configuration, running
 
+from control.address_text import address_octets
 from control.kernel.mirror import METRICS
-from control.kernel.prefix import address_octets, prefix_octets
+from control.kernel.prefix import prefix_octets
 from control.runtime import kernel_routing
 
 TABLE = 1000
@@ -22,9 +23,13 @@ class FakeMirror:
         self.tell = tell
         self.stopped = False
         self.port = 0
+        self.answered = asyncio.Event()
 
     def wake(self):
         self.mirror.next_request(0.0)
+
+    async def settled(self):
+        await self.answered.wait()
 
     async def stop(self, grace):
         self.stopped = True
@@ -85,6 +90,19 @@ def test_lacs_are_kept_out_before_anything_is_sent_to_them(tmp_path, made):
                 assert address_octets(lac.address) in mirror.mirror._holes
             live.process.kernel.lac("192.0.2.99")
             assert address_octets("192.0.2.99") in mirror.mirror._holes
+
+    asyncio.run(main())
+
+
+def test_the_start_waits_for_the_kernel_but_not_forever(tmp_path, made):
+    async def main():
+        async with running(with_table(tmp_path)) as (live, _):
+            kernel = live.process.kernel
+            assert not await kernel.told(0.0)
+            asyncio.get_running_loop().call_soon(made[0].answered.set)
+            assert await kernel.told(60.0)
+        async with running(configuration(tmp_path)) as (live, _):
+            assert await live.process.kernel.told(60.0)
 
     asyncio.run(main())
 

@@ -88,7 +88,13 @@ EDGES = {
         "control.l2tp.events",
         "control.unlocked",
     ),
-    "control.rib": ("control.errors", "control.dataplane", "control.unlocked"),
+    "control.address_text": (),
+    "control.rib": (
+        "control.address_text",
+        "control.dataplane",
+        "control.errors",
+        "control.unlocked",
+    ),
     "control.dialout": (
         "control.config",
         "control.dataplane",
@@ -133,6 +139,7 @@ EDGES = {
     "control.fib_observers": ("control.dataplane",),
     "control.peer_slots": ("control.dataplane",),
     "control.kernel": (
+        "control.address_text",
         "control.errors",
         "control.fib_observers",
         "control.kernel",

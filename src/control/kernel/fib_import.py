@@ -14,10 +14,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from control.address_text import Octets, address_text
 from control.errors import DialoutError
 from control.kernel.importer import How, Way
 from control.kernel.lac_holes import LacHoles
-from control.kernel.prefix import Octets, address_text, prefix_text
+from control.kernel.prefix import prefix_text
 from control.kernel.slots import NeighbourSlots
 from control.kernel.view import Prefix
 from control.rib import Change, ChangeKind, Rib
@@ -159,7 +160,8 @@ class FibImport:
 
     def _set(self, t: Transaction, prefix: Prefix, way: Way | None) -> Key | None:
         """Returns the adjacency that the route had before."""
-        if prefix_text(*prefix) in self._reserved:
+        text = prefix_text(*prefix)
+        if text in self._reserved:
             return None
         if way is not None and way.how is How.VIA:
             self._via[prefix] = way
@@ -170,12 +172,11 @@ class FibImport:
         after = None
         if found is not None and way is not None:
             after = _Route(*found, way.distance, way.metric)
-        self._undo.append(lambda: self._put(prefix, before))
-        self._carry(t, self._put(prefix, after))
+        self._undo.append(lambda: self._put(prefix, text, before))
+        self._carry(t, self._put(prefix, text, after))
         return None if before is None else before.key
 
-    def _put(self, prefix: Prefix, route: _Route | None) -> Change | None:
-        text = prefix_text(*prefix)
+    def _put(self, prefix: Prefix, text: str, route: _Route | None) -> Change | None:
         if route is None:
             known = self._routes.pop(prefix, None)
             return None if known is None else self._rib.remove(OWNER, text)

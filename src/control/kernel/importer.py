@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from control.address_text import Octets
 from control.kernel.constants import Protocol, RouteType
-from control.kernel.prefix import Octets
 from control.kernel.routes import KernelRoute
 from control.kernel.view import KernelView, Prefix
 from control.unlocked import unlocked

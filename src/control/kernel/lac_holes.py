@@ -7,7 +7,8 @@ holds a LAC's address is given to the kernel in pieces, which leave that address
 
 from __future__ import annotations
 
-from control.kernel.prefix import Octets, covering, without
+from control.address_text import Octets
+from control.kernel.prefix import covering, without
 
 
 class LacHoles:

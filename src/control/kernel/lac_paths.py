@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from control.address_text import Octets, address_text
 from control.kernel.constants import RouteType
 from control.kernel.fib_import import PortUse
-from control.kernel.prefix import Octets, address_text
 from control.kernel.routes import KernelRoute
 from control.kernel.slots import NeighbourSlots
 

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 
-Octets = bytes
-"""Of an address: 4 or 16."""
-
-
-def address_octets(text: str) -> Octets:
-    """Of an address that is known to be one."""
-    if ":" not in text:
-        return bytes(map(int, text.split(".")))
-    return ipaddress.IPv6Address(text).packed
-
-
-def address_text(octets: Octets) -> str:
-    """In canonical form."""
-    if len(octets) == 4:
-        return ".".join(map(str, octets))
-    return str(ipaddress.IPv6Address(octets))
+from control.address_text import Octets, address_octets, address_text
 
 
 def prefix_octets(text: str) -> tuple[Octets, int]:

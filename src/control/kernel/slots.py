@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from control.kernel.prefix import Octets
+from control.address_text import Octets
 
 SLOTS: Final = 1024
 """Of a port; slot 0 says that the kernel is to find the neighbour."""

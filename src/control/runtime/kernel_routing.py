@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from control.address_text import address_octets
 from control.config import Config, Port, VirtualRouter
 from control.dialout.events import KernelTold
 from control.fib_observers import RouteChange
@@ -15,7 +17,6 @@ from control.kernel.lac_holes import LacHoles
 from control.kernel.lac_paths import LacPaths
 from control.kernel.links import Link
 from control.kernel.mirror import Mirror
-from control.kernel.prefix import address_octets
 from control.kernel.routes import KernelRoute
 from control.kernel.slots import NeighbourSlots
 from control.rib import canonical_prefix
@@ -108,6 +109,15 @@ class KernelRouting:
         """Returns when the kernel has the routes that the FIB has."""
         if self._mirror is not None:
             await self._mirror.settled()
+
+    async def told(self, patience: float) -> bool:
+        """Whether the kernel has the FIB's routes; at the latest after so many seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.settled()
+        except TimeoutError:
+            return False
+        return True
 
     @property
     def imported(self) -> int:

@@ -41,6 +41,9 @@ from control.runtime.state import StateDirectory
 
 _WITHOUT_MEANING = (signal.SIGUSR1, signal.SIGUSR2)
 """Other daemons reopen logs or show counters at these; unasked they would end the process."""
+KERNEL_PATIENCE = 5.0
+"""Seconds for the kernel to take the first routes: earlier packets it calls unreachable."""
+KERNEL_SLOW = "the kernel has not taken all routes yet: packets may find no way to us"
 NO_STATE = "without --state budgets begin anew with every start"
 
 
@@ -197,6 +200,8 @@ class _Run:
             await process.stop(self._grace)
             raise
         calm()
+        if not await process.kernel.told(KERNEL_PATIENCE):
+            self._note(Level.WARNING, "kernel", KERNEL_SLOW)
         self._note(Level.NOTICE, "started", self._started())
         if self._store is None:
             self._note(Level.WARNING, "state", NO_STATE)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control.address_text import address_octets
 from control.errors import DecodeError
 from control.kernel.addresses import InterfaceAddress, read_address, write_address
 from control.kernel.constants import Flag, MessageType, Protocol, RouteType, Scope
 from control.kernel.links import Link, read_link, write_link
 from control.kernel.messages import read_messages
 from control.kernel.neighbours import Neighbour, read_neighbour, write_neighbour
-from control.kernel.prefix import address_octets, prefix_octets
+from control.kernel.prefix import prefix_octets
 from control.kernel.routes import Exit, KernelRoute, RouteWriter, read_route, write_route
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="rows are of a little endian")

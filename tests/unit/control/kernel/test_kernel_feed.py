@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 
+from control.address_text import address_octets
 from control.kernel.constants import FAMILIES, Flag, MessageType, Protocol, RouteType
 from control.kernel.feed import PATIENCE, PAUSE, Feed
 from control.kernel.links import Link, write_link
 from control.kernel.messages import message, read_messages
 from control.kernel.neighbours import Neighbour, write_neighbour
-from control.kernel.prefix import address_octets, prefix_octets
+from control.kernel.prefix import prefix_octets
 from control.kernel.routes import Exit, KernelRoute, read_route, write_route
 from control.kernel.view import KernelView
 

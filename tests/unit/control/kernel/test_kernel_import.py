@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control.address_text import address_octets, address_text
 from control.config import Config, VirtualRouter
 from control.dataplane import SessionSpec
 from control.fastpath_dataplane import FastpathDataplane, build_tables
@@ -14,7 +15,7 @@ from control.kernel.fib_import import FibImport, PortUse
 from control.kernel.importer import How, Importer, Way
 from control.kernel.lac_holes import LacHoles
 from control.kernel.neighbours import Neighbour
-from control.kernel.prefix import address_octets, address_text, prefix_octets
+from control.kernel.prefix import prefix_octets
 from control.kernel.routes import Exit, KernelRoute
 from control.kernel.slots import SLOTS, NeighbourSlots
 from control.kernel.view import KernelView

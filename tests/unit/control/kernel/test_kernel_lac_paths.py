@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from control.address_text import address_octets
 from control.kernel.constants import Protocol, RouteType
 from control.kernel.fib_import import PortUse
 from control.kernel.lac_paths import LacPaths
-from control.kernel.prefix import address_octets, prefix_octets
+from control.kernel.prefix import prefix_octets
 from control.kernel.routes import Exit, KernelRoute
 from control.kernel.slots import NeighbourSlots
 

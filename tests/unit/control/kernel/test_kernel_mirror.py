@@ -12,11 +12,12 @@ from fake_kernel import FakeKernel, asks_for_a_dump, carry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control.address_text import address_octets
 from control.kernel.constants import Protocol, RouteType
 from control.kernel.messages import read_messages
 from control.kernel.mirror import BATCH, METRICS, PATIENCE, PAUSE, Mirror
 from control.kernel.mirror_events import LacCovered, RoutesBlocked, RoutesRefused
-from control.kernel.prefix import address_octets, prefix_octets, prefix_text
+from control.kernel.prefix import prefix_octets, prefix_text
 from control.kernel.routes import Exit, KernelRoute
 
 TABLE = 1000
