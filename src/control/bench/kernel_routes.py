@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from control.bench.context import Context
+from control.bench.kernel_import import imports
+from control.bench.lateness import Lateness
 from control.bench.namespace import in_namespace
 from control.bench.rows import Row, once
 from control.config import Config, VirtualRouter
@@ -27,7 +29,6 @@ from fastpath import Engine, MemPort
 TABLE: Final = 1000
 PORTION: Final = 1000
 """Routes of a transaction: what so many sessions that come up together would make."""
-TICK: Final = 0.001
 ADDRESSES: Final = ("10.70.0.1", "10.70.0.9")
 
 
@@ -38,6 +39,7 @@ def kernel(context: Context) -> Iterator[Row]:
         yield from in_namespace(lambda: asyncio.run(_measure(count)))
     except (OSError, subprocess.CalledProcessError) as error:
         raise ResourceError(f"bench kernel: {error}") from error
+    yield from imports(context)
 
 
 class _Router:
@@ -82,7 +84,7 @@ async def _measure(count: int) -> list[Row]:
         subprocess.run(["ip", *command.split()], check=True)
     prefixes = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}/32" for i in range(count)]
     name = f"kernel {count} access routes"
-    lateness = _Lateness()
+    lateness = Lateness()
     router = _Router()
     start = time.perf_counter()
     fib = await router.install(prefixes, PORTION)
@@ -107,21 +109,3 @@ async def _measure(count: int) -> list[Row]:
         once(f"{name}: reconciled after a crash", "s", reconciled),
         once(f"{name}: taken away", "s", gone),
     ]
-
-
-class _Lateness:
-    """How much later than wanted the event loop came to something else."""
-
-    def __init__(self) -> None:
-        self._most = 0.0
-        self._task = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while True:
-            wanted = time.perf_counter() + TICK
-            await asyncio.sleep(TICK)
-            self._most = max(self._most, time.perf_counter() - wanted)
-
-    def end(self) -> float:
-        self._task.cancel()
-        return self._most

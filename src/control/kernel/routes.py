@@ -31,8 +31,9 @@ VIA: Final = 18
 _HOP: Final = struct.Struct("=HBBi")
 """rtnexthop: length, flags, hops, interface."""
 _FAMILY: Final = struct.Struct("=H")
-DEAD: Final = 0x11
-"""RTNH_F_DEAD and RTNH_F_LINKDOWN: the kernel does not send by such a next hop."""
+DEAD: Final = 0x01
+"""RTNH_F_DEAD: the kernel does not send by such a next hop. By one without carrier
+(RTNH_F_LINKDOWN) it does, unless ignore_routes_with_linkdown has it called dead as well."""
 CLONED: Final = 0x200
 """RTM_F_CLONED: an entry of a cache, no route."""
 _FIB_MATCH: Final = 0x2000

@@ -102,6 +102,15 @@ def test_first_next_hop_that_is_not_dead_counts():
     assert importer.way((address, length)).neighbour == alive.gateway
 
 
+def test_next_hop_without_carrier_is_used_as_the_kernel_does_unless_it_calls_it_dead():
+    address, length = prefix_octets("10.1.0.0/16")
+    for flags, used in ((0x10, True), (0x11, False)):
+        hop = Exit(ETHERNET, address_octets("192.0.2.1"), flags)
+        given = KernelRoute(TABLE, address, length, Protocol.BGP, 1, 20, 0, (hop,))
+        _, importer = make(given)
+        assert (importer.way((address, length)) is not None) == used
+
+
 def test_neighbour_of_a_port_of_ours_is_a_host_route_while_it_is_there():
     view, importer = make()
     address = address_octets("192.0.2.7")
