@@ -23,6 +23,7 @@ from control.dataplane import NextHop, SessionSpec
 from control.errors import ResourceError
 from control.fastpath_dataplane import FastpathDataplane, build_tables
 from control.kernel.mirror import Mirror
+from control.runtime.collector import calm
 from control.runtime.kernel import KernelMirror, interface_index
 from fastpath import Engine, MemPort
 
@@ -83,6 +84,7 @@ async def _measure(count: int) -> list[Row]:
     for command in ("tuntap add bench0 mode tun", "link set bench0 up"):
         subprocess.run(["ip", *command.split()], check=True)
     prefixes = [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}/32" for i in range(count)]
+    calm()
     name = f"kernel {count} access routes"
     lateness = Lateness()
     router = _Router()

@@ -8,6 +8,8 @@ notices were lost (ENOBUFS) it begins again.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from control.errors import DecodeError
@@ -17,12 +19,14 @@ from control.kernel.links import Link, dump_links, read_link
 from control.kernel.messages import Message, read_errno, read_messages
 from control.kernel.neighbours import Neighbour, ask_neighbour, dump_neighbours, read_neighbour
 from control.kernel.routes import CLONED, OCTETS, KernelRoute, ask_route, dump_routes, read_route
-from control.kernel.view import KernelView
+from control.kernel.view import KernelView, Prefix
 
 PATIENCE: Final = 10.0
 """Seconds for an answer."""
 PAUSE: Final = 0.2
 """Before dumps are asked for again: what is still to be read would hinder them."""
+SWEPT: Final = 4096
+"""Prefixes looked at in a turn when a dump is through: 2 ms."""
 ASKS: Final = 64
 """Neighbours asked for in one request."""
 
@@ -30,7 +34,7 @@ _LINKS, _ADDRESSES, _NEIGHBOURS = "links", "addresses", "neighbours"
 Part = str | tuple[int, int]
 """What one dump is of; a pair: the routes of a table and a family."""
 
-Known = Link | Neighbour | KernelRoute
+Known = Link | Neighbour
 
 
 class Feed:
@@ -43,7 +47,14 @@ class Feed:
         self._part: Part | None = None
         """Whose dump is under way."""
         self._left: dict[Any, Known] = {}
-        """What is known of that part and the dump has not told yet: at its end that is gone."""
+        """What is known of that part, if it is not of routes, and the dump has not told yet: at its
+        end that is gone."""
+        self._seen: set[tuple[int, bytes, int, int]] | None = None
+        """Routes that the dump has told; None: none was known before."""
+        self._sweep: Iterator[tuple[Prefix, dict[int, KernelRoute]]] | None = None
+        """Over what is known of a table whose dump is through."""
+        self._gone: list[KernelRoute] = []
+        """What the dump has not told."""
         self._due: float | None = None
         self._again: float | None = None
         self._asks: dict[tuple[int, bytes], None] = {}
@@ -73,7 +84,7 @@ class Feed:
     @property
     def behind(self) -> bool:
         """As a mirror says it."""
-        return False
+        return self._sweep is not None
 
     def resync(self) -> None:
         """Asks for everything again; what is known stays until it is."""
@@ -84,7 +95,8 @@ class Feed:
         self.counts["losses"] += 1
         if self._looked_up is not None:
             self._lookups[self._looked_up] = None
-        self._part = self._due = self._looked_up = None
+        self._part = self._due = self._looked_up = self._sweep = self._seen = None
+        self._gone = []
         self._again = now + PAUSE
         self.resync()
 
@@ -97,7 +109,9 @@ class Feed:
         self._lookups[address] = None
 
     def next_request(self, now: float) -> bytes | None:
-        """None while an answer is awaited, or nothing is to be asked."""
+        """None while an answer is awaited or judged, or nothing is to be asked."""
+        if self._sweep is not None and not self._swept():
+            return None
         if self._due is not None or self._again is not None:
             return None
         self._sequence += 1
@@ -115,7 +129,10 @@ class Feed:
             return None
         self._part = self._parts.popleft()
         self._due = now + PATIENCE
-        self._left = self._known(self._part)
+        if isinstance(self._part, tuple):
+            self._seen = set() if self._view.tables.get(self._part[0]) else None
+        else:
+            self._left = self._known(self._part)
         self.counts["dumps"] += 1
         return self._dump(self._part)
 
@@ -166,15 +183,39 @@ class Feed:
             self._learn(message, dumped=True)
             return
         read_errno(message.body)  # a table that is not there is an empty one
-        self._part = self._due = None
+        self._due = None
+        if isinstance(part, tuple) and self._seen is not None:
+            self._sweep = iter(self._view.tables[part[0]].items())
+            return
+        self._part = None
         for gone in self._left.values():
-            if isinstance(gone, KernelRoute):
-                self._view.delete_route(gone)
-            elif isinstance(gone, Link):
+            if isinstance(gone, Link):
                 self._view.delete_link(gone)
             else:
                 self._view.delete_neighbour(gone)
         self._left = {}
+
+    def _swept(self) -> bool:
+        """Goes on to find and forget what a dump of routes has not told. True at the end."""
+        assert isinstance(self._part, tuple)
+        assert self._sweep is not None
+        assert self._seen is not None
+        octets = OCTETS[self._part[1]]
+        looked = 0
+        # Nobody else changes the view meanwhile: notices wait.
+        for (address, _), metrics in islice(self._sweep, SWEPT):
+            looked += 1
+            if len(address) == octets:
+                self._gone += [r for r in metrics.values() if r.key not in self._seen]
+        if looked:
+            return False
+        for route in self._gone[-SWEPT:]:
+            self._view.delete_route(route)
+        del self._gone[-SWEPT:]
+        if self._gone:
+            return False
+        self._sweep = self._part = self._seen = None
+        return True
 
     def _on_way(self, message: Message, address: bytes) -> None:
         self._looked_up = self._due = None
@@ -182,8 +223,6 @@ class Feed:
         self.found.append((address, read_route(message.body) if came else None))
 
     def _known(self, part: Part) -> dict[Any, Known]:
-        if isinstance(part, tuple):
-            return {route.key: route for route in self._view.routes(part[0], OCTETS[part[1]])}
         found: dict[Any, Known] = {}
         if part == _LINKS:
             found.update(self._view.links)
@@ -219,7 +258,8 @@ class Feed:
         if route.flags & CLONED:
             return
         if dumped:
-            self._left.pop(route.key, None)
+            if self._seen is not None:
+                self._seen.add(route.key)
         else:
             self.told.append((came, route))
         if came:

@@ -40,6 +40,7 @@ class Transaction(Protocol):
 class Dataplane(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]: ...
     def is_session(self, nh: int) -> bool: ...
+    def resolve(self, table: int, destination: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,26 @@ class FibImport:
 
     def sessions_changed(self) -> None:
         """Next hops that are behind sessions may be behind others now."""
-        if self._via:
-            self.apply(list(self._via.items()))
+        moved = self.moved()
+        if moved:
+            self.apply(moved)
+
+    def moved(self) -> list[tuple[Prefix, Way]]:
+        """Ways whose next hop is behind another session than the route has, or behind none."""
+        reached: dict[Octets, int | None] = {}
+        found = []
+        for prefix, way in self._via.items():
+            gateway = way.neighbour
+            if gateway not in reached:
+                nh = self._dataplane.resolve(self._rib.table, address_text(gateway))
+                reached[gateway] = nh if nh and self._dataplane.is_session(nh) else None
+            route = self._routes.get(prefix)
+            has, wants = None if route is None else route.nh, reached[gateway]
+            if wants is not None and self._holes.in_prefix(*prefix) and prefix in self._told:
+                wants = None
+            if has != wants:
+                found.append((prefix, way))
+        return found
 
     def session_leaves(self, t: Transaction, nh: int) -> None:
         """A session is deleted by this transaction: no route may lead to it any more."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -72,6 +72,8 @@ class Mirror:
         """And for how many prefixes: pieces of one may be another."""
         self._known: dict[Key, int] = {}
         self._pending: dict[Key, None] = {}
+        self._again: deque[Iterator[Key]] = deque()
+        """Of many that may have changed, those that are not pending yet."""
         self._blocked: set[Key] = set()
         """Another program has a route of this key."""
         self._blocked_told: set[Key] = set()
@@ -106,7 +108,7 @@ class Mirror:
         number = self._tables[table]
         if self._exits.get(number, 0) != interface:
             self._exits[number] = interface
-            self._pending.update(dict.fromkeys(k for k in self._wanted if k[0] == number))
+            self._again.append(iter([key for key in self._wanted if key[0] == number]))
             self._failed = {k: v for k, v in self._failed.items() if k[0] != number}
 
     def add_lac(self, address: bytes) -> None:
@@ -130,19 +132,20 @@ class Mirror:
         """Nothing is wanted any more; `settled` says when all is gone."""
         self._told.clear()
         self._kinds.clear()
-        self._pending.update(dict.fromkeys(self._wanted))
-        self._wanted.clear()
+        self._again.append(iter(self._wanted))
+        self._wanted = {}
 
     @property
     def settled(self) -> bool:
         """Nothing is to be said to the kernel, and nothing waited for."""
-        busy = self._told or self._pending or self._resync or self._batch or self._dump
-        return not busy
+        left = self._told or self._pending or self._again
+        return not (left or self._resync or self._batch or self._dump)
 
     @property
     def behind(self) -> bool:
         """`next_request` has more to look at, whatever it returned."""
-        return bool(self._told)
+        waits = self._due is not None or self._resync
+        return bool(self._told or (not waits and (self._pending or self._again)))
 
     @property
     def mirrored(self) -> int:
@@ -272,11 +275,15 @@ class Mirror:
 
     def _next_batch(self, now: float) -> bytes | None:
         changes: list[tuple[Key, int | None]] = []
-        while self._pending and len(changes) < self._most:
-            # Many at once: each look for the first of a dict passes all that were deleted there.
-            for key in list(islice(self._pending, self._most - len(changes))):
-                del self._pending[key]
-                changes += self._needed(key)
+        pending = self._pending
+        if not pending and self._again:
+            pending.update(dict.fromkeys(islice(self._again[0], BATCH)))
+            if not pending:
+                self._again.popleft()
+        # Many at once: each look for the first of a dict passes all that were deleted there.
+        for key in list(islice(pending, self._most)):
+            del pending[key]
+            changes += self._needed(key)
         if not changes:
             return None
         first, last = self._sequence + 1, len(changes) - 1
@@ -377,4 +384,5 @@ class Mirror:
         self._known = dump.found
         self._blocked.clear()
         self._failed.clear()
-        self._pending = dict.fromkeys((*self._wanted, *self._known))
+        self._pending = {}
+        self._again = deque((iter(list(self._wanted)), iter(list(self._known))))

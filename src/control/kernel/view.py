@@ -5,8 +5,6 @@ It only remembers, and marks what has changed since somebody looked. Routes of o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from control.kernel.addresses import InterfaceAddress
 from control.kernel.links import Link
 from control.kernel.neighbours import Neighbour
@@ -57,12 +55,6 @@ class KernelView:
         """The route that the kernel takes: of the lowest metric."""
         metrics = self.tables.get(table, {}).get(prefix)
         return metrics[min(metrics)] if metrics else None
-
-    def routes(self, table: int, octets: int) -> Iterator[KernelRoute]:
-        """All of the family whose addresses have so many octets."""
-        for (address, _), metrics in self.tables[table].items():
-            if len(address) == octets:
-                yield from metrics.values()
 
     def set_link(self, link: Link) -> None:
         before = self.links.get(link.index)

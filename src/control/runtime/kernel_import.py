@@ -4,7 +4,8 @@ what they come to is carried into the FIB, a bounded part of it each turn."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from control.kernel.constants import Group
@@ -14,7 +15,7 @@ from control.kernel.importer import Importer
 from control.kernel.lac_paths import LacPaths
 from control.kernel.links import Link
 from control.kernel.routes import KernelRoute
-from control.kernel.view import KernelView
+from control.kernel.view import KernelView, Prefix
 from control.runtime.kernel import Conversation
 from control.runtime.netlink_socket import NetlinkSocket
 
@@ -51,6 +52,8 @@ class KernelImport:
         self._paths: LacPaths | None = None
         self._later: asyncio.TimerHandle | None = None
         self._sessions_changed = False
+        self._again: deque[tuple[int, Iterator[Prefix]]] = deque()
+        """Of tables, what is to be judged again."""
         self._soon: asyncio.Handle | None = None
         self._reading = False
         self._monitor = NetlinkSocket(Group)
@@ -62,6 +65,7 @@ class KernelImport:
     ) -> None:
         """A virtual router that imports a table of the kernel."""
         self._parts.append((table, importer, fib, ports))
+        self.judge_again(table, importer)  # others may import this table already
         self.feed.resync()
         self._talk.wake()
 
@@ -92,15 +96,14 @@ class KernelImport:
 
     def judge_again(self, table: int, importer: Importer) -> None:
         """All of a table's routes may lead elsewhere."""
-        for address, length in importer.prefixes():
-            self.view.changed_routes[table, address, length] = None
+        self._again.append((table, iter(importer.prefixes())))
         self.wake()
 
     @property
     def settled(self) -> bool:
         """All that the kernel has told is in the FIB."""
         view = self.view
-        left = view.changed_routes or view.changed_links or view.changed_neighbours
+        left = view.changed_routes or view.changed_links or view.changed_neighbours or self._again
         return self.feed.settled and not left
 
     def ask(self, interface: int, address: bytes) -> bytes | None:
@@ -157,18 +160,28 @@ class KernelImport:
             view.fallen.discard(index)
             self._on_link(before, view.links.get(index), fell)
         self._learn_neighbours()
-        prefixes = list(islice(view.changed_routes, PREFIXES))
-        for prefix in prefixes:
-            del view.changed_routes[prefix]
+        if self._sessions_changed:
+            self._sessions_changed = False
+            for table, _, fib, _ in self._parts:
+                view.changed_routes.update(((table, *prefix), None) for prefix, _ in fib.moved())
+        self._judge()
+        if view.changed_routes or self._again:
+            self.wake()
+
+    def _judge(self) -> None:
+        """Some of the prefixes whose routes may have changed."""
+        changed = self.view.changed_routes
+        if not changed and self._again:
+            table, prefixes = self._again[0]
+            changed.update(((table, *prefix), None) for prefix in islice(prefixes, PREFIXES))
+            if not changed:
+                self._again.popleft()
+        # The newest: to find the oldest a dict goes through all that were taken out before.
+        some = [changed.popitem()[0] for _ in range(min(PREFIXES, len(changed)))]
         for table, importer, fib, _ in self._parts:
-            mine = [(address, length) for number, address, length in prefixes if number == table]
+            mine = [(address, length) for number, address, length in some if number == table]
             if mine:
                 fib.apply((prefix, importer.way(prefix)) for prefix in mine)
-            if self._sessions_changed:
-                fib.sessions_changed()
-        self._sessions_changed = False
-        if view.changed_routes:
-            self.wake()
 
     def _look_again(self) -> None:
         self._later = None

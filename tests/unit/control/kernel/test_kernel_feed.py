@@ -71,8 +71,9 @@ def make():
 
 
 def carry(feed, kernel, now=0.0):
-    while (request := feed.next_request(now)) is not None:
-        feed.receive(kernel.answer(request), now)
+    while (request := feed.next_request(now)) is not None or feed.behind:
+        if request is not None:
+            feed.receive(kernel.answer(request), now)
 
 
 def prefixes(view):
