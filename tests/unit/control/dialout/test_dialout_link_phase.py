@@ -355,6 +355,18 @@ def test_a_later_challenge_that_radius_does_not_answer_is_no_reject(answer, told
     assert bench.state() is S.IN_SERVICE
 
 
+@pytest.mark.parametrize("way", ["ingress_policy", "egress_policy", "filter_id"])
+def test_a_filter_that_nobody_has_ends_the_call_and_leaves_nothing(way):
+    bench, session = connecting()
+    bench.plane.classifiers = {"web"}
+    bench.connected()
+    bench.network(radius.SessionGrant(SITE, **{way: "nobody's"}))
+    assert bench.state() is S.INHIBITED
+    assert session.last_failure.stage == "resources"
+    assert bench.plane.sessions == {}
+    assert bench.plane.resolve(1, SITE) == session.target.glean
+
+
 def unused(bench):
     return [fact for fact in bench.timeline() if isinstance(fact, AnswerUnused)]
 
