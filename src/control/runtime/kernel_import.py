@@ -29,8 +29,8 @@ PREFIXES = 256
 
 class KernelImport:
     """`on_route` hears of notices of routes, whosever they are, and whether it came; `on_link` what
-    a link was and is, and whether it was down between that; `ignore`: the netlink port whose doings
-    nobody needs."""
+    a link was and is, and whether it was down between that; `on_lost` that notices were lost, those
+    of routes of ours among them; `ignore`: the netlink port whose doings nobody needs."""
 
     def __init__(
         self,
@@ -40,12 +40,14 @@ class KernelImport:
         now: Callable[[], float],
         on_route: Callable[[bool, KernelRoute], None],
         on_link: Callable[[Link | None, Link | None, bool], None],
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         """Raises ResourceError."""
         self._loop = loop
         self._now = now
         self._on_route = on_route
         self._on_link = on_link
+        self._on_lost = on_lost
         self.view = KernelView(protocol)
         self.feed = Feed(self.view)
         self._parts: list[tuple[int, Importer, FibImport, dict[int, PortUse]]] = []
@@ -140,6 +142,7 @@ class KernelImport:
         now = self._now()
         if not self._monitor.receive(lambda data: self.feed.notice(data, now), NOTICES):
             self.feed.lost(now)
+            self._on_lost()
         if not self.feed.settled:
             self._talk.wake()
         self.wake()

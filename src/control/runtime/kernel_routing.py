@@ -251,6 +251,12 @@ class KernelRouting:
             self._import.resync()
             self._wake()
 
+    def _on_lost(self) -> None:
+        """Routes of ours may be gone, or those of others that were in their way."""
+        assert self._mirror is not None
+        self._mirror.mirror.resync()
+        self._wake()
+
     def _on_route(self, came: bool, route: KernelRoute) -> None:
         assert self._mirror is not None
         mirror = self._mirror.mirror
@@ -271,6 +277,7 @@ class KernelRouting:
                 lambda: process.now,
                 self._on_route,
                 self._on_link,
+                self._on_lost,
             )
 
     def _begin_import(self, router: VirtualRouter) -> None:
