@@ -61,6 +61,9 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _command(argv: Sequence[str] | None) -> int:
+    # Numpy's threads, which nothing here needs, would be there before `run` gives privileges up,
+    # and keep theirs.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from control.arguments import parse
 
     # Names of files need not be text, and a terminal need not know every character.

@@ -11,6 +11,8 @@ import ctypes
 import os
 import pwd
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from control.errors import ConfigurationError, ResourceError
@@ -65,10 +67,9 @@ def held() -> frozenset[int]:
     return frozenset(n for n in range(64) if words[n // 32].permitted >> n % 32 & 1)
 
 
-def needed(schemes: Iterable[str], *, routes: bool = False) -> frozenset[int]:
-    """What ports of these schemes need; `routes`: kernel routes are set, too."""
-    found = {capability for scheme in schemes for capability in NEEDS.get(scheme, ())}
-    return frozenset(found | {NET_ADMIN} if routes else found)
+def needed(schemes: Iterable[str]) -> frozenset[int]:
+    """What ports of these schemes need."""
+    return frozenset(capability for scheme in schemes for capability in NEEDS.get(scheme, ()))
 
 
 def missing(wanted: Iterable[int]) -> list[str]:
@@ -82,7 +83,7 @@ def drop(keep: Iterable[int], user: str = "") -> None:
 
     Neither a program that is started later nor set-user-id files give any back. To be called before
     other threads are started: capabilities are a thread's own. Raises ConfigurationError for a user
-    that does not exist, ResourceError if the kernel refuses.
+    that does not exist, ResourceError if the kernel refuses or a thread was there before.
     """
     kept = held() & frozenset(keep)
     bounded = 8 in held()  # CAP_SETPCAP, which the bounding set takes
@@ -95,6 +96,18 @@ def drop(keep: Iterable[int], user: str = "") -> None:
     if held() != kept:
         _set(kept)
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "privileges cannot be given up for good")
+    _look_at_threads(kept)
+
+
+def _look_at_threads(kept: frozenset[int]) -> None:
+    """Whoever takes over a thread that kept more has it all back."""
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # it has just ended
+            status = (task / "status").read_text()
+            permitted = int(status.partition("\nCapPrm:")[2].split(maxsplit=1)[0], 16)
+            if permitted & ~sum(1 << number for number in kept):
+                name = (task / "comm").read_text().strip()
+                raise ResourceError(f"thread {task.name} ({name}) keeps privileges: started early")
 
 
 def _become(user: str) -> None:

@@ -149,6 +149,12 @@ def _give_up_privileges(config: Config, user: str) -> None:
                 f"port {port.name}: {port.url} needs {' and '.join(lacking)}, "
                 "which this process does not have"
             )
+    for router in config.virtual_router:
+        if router.kernel_table and privileges.missing({privileges.NET_ADMIN}):
+            raise ResourceError(
+                f"virtual_router {router.name}: kernel_table {router.kernel_table} needs "
+                "CAP_NET_ADMIN, which this process does not have"
+            )
     # A reload may bring ports of interfaces and kernel routes.
     kept = {privileges.NET_ADMIN, privileges.NET_RAW} | privileges.needed(schemes)
     if "xdp" in schemes and resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -80,9 +81,30 @@ def test_a_user_that_does_not_exist_is_named() -> None:
     assert "ConfigurationError: --user no-such-user: there is no such user" in done.stderr
 
 
+EARLY = """
+import threading
+ended = threading.Event()
+threading.Thread(target=ended.wait).start()
+from control.errors import ResourceError
+from control.runtime.privileges import drop
+try:
+    drop([12])
+except ResourceError as error:
+    print(error)
+ended.set()
+"""
+
+
+@AS_ROOT
+def test_a_thread_from_before_keeps_nothing_unnoticed() -> None:
+    """Capabilities are a thread's own, and memory is shared by all."""
+    command = [sys.executable, "-c", EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"thread \d+ \(.*\) keeps privileges: started early\n", done.stdout)
+
+
 def test_ports_say_what_they_need() -> None:
     assert needed(["udp", "mem", "pcap"]) == frozenset()
-    assert needed(["udp"], routes=True) == {NET_ADMIN}
     assert needed(["tun", "udp"]) == {NET_ADMIN}
     assert needed(["xdp"]) == {NET_ADMIN, NET_RAW, BPF}
     assert missing([]) == []
