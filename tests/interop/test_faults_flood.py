@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -31,9 +32,9 @@ while time.monotonic() < end:
 
 
 @contextmanager
-def flood(net: Net) -> Iterator[None]:
-    """Data messages in trains, more of them than a worker can take."""
-    command = ("ip", "netns", "exec", net.far.name, sys.executable, "-c", TRAINS)
+def flood(net: Net, sender: str = TRAINS) -> Iterator[None]:
+    """Data messages in trains, more of them than a worker can take, or what `sender` sends."""
+    command = ("ip", "netns", "exec", net.far.name, sys.executable, "-c", sender)
     senders = [subprocess.Popen(command) for _ in range(SENDERS)]
     try:
         yield
@@ -77,3 +78,50 @@ def test_flood_of_data_loses_no_control_message_and_no_ppp_frame(
         print(f"{workers} workers: five dial-outs in {seconds:.2f} s beside the flood")
         home.missing.clear()
         home.reach()
+
+
+JUNK = TRAINS.replace('(b"\\x00\\x02\\x12', '(b"\\xc8\\x02\\x12')
+"""Control messages of a tunnel that is not there."""
+
+
+def test_flood_of_junk_control_messages_ends_no_tunnel(tmp_path: Path) -> None:
+    """They share control's socket with those of the LAC, which are sent again if need be."""
+    with network(tmp_path, hello=1) as net:
+        net.lac(), net.radius()
+        router, home = net.router(), net.home()
+        home.dial()
+        with flood(net, JUNK):
+            until(lambda: net.backend("tunnel 10.88.0.1")["rx_packets"] > 100_000)
+            sent = net.ask("show counters")["l2tp"]["hello_sent"]
+            until(lambda: net.ask("show counters")["l2tp"]["hello_sent"] >= sent + 2, router.said)
+            home.exchange(64)
+        assert net.sessions() == ["inService"]
+        assert router.said().count("answered:") == 1
+
+
+MORE = """
+[[target]]
+prefix = "203.0.113.0/24"
+virtual_router = "default"
+domain = "dialout.example"
+profile = "modem"
+"""
+
+
+def test_scan_of_sites_fills_the_trigger_buffers_and_hurts_no_call(tmp_path: Path) -> None:
+    """RADIUS says nothing, so that all of them wait."""
+    with network(tmp_path, chassis="max_connecting = 2\nmax_pending = 4", more=MORE) as net:
+        net.lac()
+        radius = net.radius()
+        router, home = net.router(), net.home()
+        home.dial()
+        radius.tell(signal.SIGSTOP)
+        for number in range(2000):
+            home.send(site=f"203.0.113.{number % 250 + 1}")
+        home.missing.clear()
+        home.exchange(256)
+        assert net.ask("show chassis")["triggers_discarded"] > 0
+        assert router.said().count("answered:") == 1
+        radius.tell(signal.SIGCONT)
+        assert router.end() == 0
+        assert net.routes() == {}

@@ -20,7 +20,7 @@ from control.dialout.events import FreezeChanged
 from control.dialout.levels import ChassisEvent, VirtualRouterState
 from control.dialout.services import Services
 from control.dialout.session import Session
-from control.dialout.session_table import SessionEvent
+from control.dialout.session_table import SessionEvent, SessionState
 from control.dialout.steps import Steps
 from control.dialout.target import Target
 from control.dialout.targets import Targets
@@ -216,9 +216,16 @@ class Administration:
         return found
 
     def _to_each(self, sessions: Sequence[Session], event: SessionEvent, now: float) -> int:
-        for session in sessions:
-            self._steps.step(session, event, now)
+        self._step_each(sessions, event, now)
         return len(sessions)
+
+    def _step_each(
+        self, sessions: Iterable[Session], event: SessionEvent, now: float, why: str = ""
+    ) -> None:
+        for session in sessions:
+            # The slot of one before it may have gone to it, and it have ended for want of a packet.
+            if session.state is not SessionState.NONE:
+                self._steps.step(session, event, now, why)
 
     def _judge_routers(self, now: float) -> None:
         for router in self.chassis.routers.values():
@@ -243,6 +250,5 @@ class Administration:
     def _remove(self, targets: Sequence[Target], now: float, why: str) -> None:
         self.targets.withdraw(targets, now)
         for target in targets:
-            for session in list(target.sessions.values()):
-                self._steps.step(session, E.DELETE, now, why)
+            self._step_each(list(target.sessions.values()), E.DELETE, now, why)
         self.targets.remove(targets)

@@ -90,3 +90,18 @@ def test_the_wall_clock_moves_no_timer():
     bench.wall += 86400
     bench.manager.handle_timer(bench.now)
     assert session.state is S.CONNECTING
+
+
+@pytest.mark.parametrize("how", ["shutdown", "target"])
+def test_sessions_that_wait_for_a_slot_of_those_that_end_may_end_before_their_turn(how):
+    """Without a dormant timer a session that gets a slot, and has no packet, is gone at once."""
+    config = configuration(max_connecting=1, max_pending=4, dormant_timer=0)
+    bench = Bench(config)
+    for number in range(1, 5):
+        bench.packet(f"10.1.0.{number}")
+    if how == "shutdown":
+        bench.manager.shutdown(bench.now)
+    else:
+        assert bench.manager.remove_target("home", "10.1.0.0/16", bench.now)
+    assert bench.manager.sessions == {}
+    assert bench.manager.chassis.pending == {}
