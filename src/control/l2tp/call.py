@@ -15,6 +15,7 @@ from control.l2tp.control_messages import cdn
 from control.l2tp.events import CallClosed, Failure, LineErrors, LinkInfo, SocketAddress
 from control.l2tp.handshake import Handshake
 from control.l2tp.message import Message
+from control.l2tp.transport import Outgoing
 
 if TYPE_CHECKING:
     from control.l2tp.context import Context
@@ -53,7 +54,10 @@ class Carrier(Protocol):
         """No new call may begin."""
         ...
 
-    def send(self, avps: list[Avp], session_id: int, now: float) -> None: ...
+    def send(self, avps: list[Avp], session_id: int, now: float) -> Outgoing | None:
+        """The message, which leaves when the peer's window has room; None: the tunnel is closed."""
+        ...
+
     def allocate_session(self, call: Call, now: float) -> int | None:
         """A session id under which messages reach `call`; None if there is none left."""
         ...

@@ -29,6 +29,7 @@ from control.l2tp.events import (
 )
 from control.l2tp.lns_table import LNS_CALL, Action, Event, State
 from control.l2tp.message import Message
+from control.l2tp.transport import Outgoing
 
 ALL_BEARERS: Final = 3
 _ASKED: Final = OutgoingCall("")
@@ -36,7 +37,7 @@ _ASKED: Final = OutgoingCall("")
 
 
 class LnsCall(Call):
-    __slots__ = ("_number", "_patience", "_request", "serial", "state")
+    __slots__ = ("_number", "_ocrq", "_patience", "_request", "serial", "state")
 
     awaits_reply = True
 
@@ -50,6 +51,8 @@ class LnsCall(Call):
         self._request = request
         """What is asked for, until it has been."""
         self._patience = patience
+        self._ocrq: Outgoing | None = None
+        """Until it has been answered."""
 
     def open(self, patience: float | None, now: float) -> None:
         """Waits for the tunnel, at most `patience` seconds."""
@@ -99,6 +102,11 @@ class LnsCall(Call):
     def handle_timer(self, now: float) -> None:
         failure = Failure("timeout", message="no tunnel in time")
         if self.state is State.WAIT_REPLY:
+            if self._ocrq is not None and not self._ocrq.transmissions:
+                # It still waits for room in the window: the LAC is busy with calls of ours, and
+                # to ask another one would only add to what all of them have to do.
+                self.wait(self._patience, now)
+                return
             failure = Failure("timeout", RESULT_ADMINISTRATIVE, message="no OCRP in time")
         self._step(Event.PATIENCE_OVER, now, failure)
 
@@ -155,6 +163,7 @@ class LnsCall(Call):
             if action is Action.SEND_OCRQ:
                 self._send_ocrq(now)
             elif action is Action.REPORT_ACCEPTED:
+                self._ocrq = None
                 self.carrier.reply_arrived(self)
                 self.wait(None, now)
                 self._context.events.append(CallAccepted(self.handle))
@@ -168,7 +177,7 @@ class LnsCall(Call):
     def _send_ocrq(self, now: float) -> None:
         self.serial = self.serial or self._context.next_serial()
         avps = ocrq(self.session, self.serial, self._request, self._bearer(), self._framing())
-        self.carrier.send(avps, 0, now)
+        self._ocrq = self.carrier.send(avps, 0, now)
         self._request = _ASKED
         self.wait(self._patience, now)
         self._context.events.append(CallAsked(self.handle, self._link()))

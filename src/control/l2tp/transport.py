@@ -45,7 +45,9 @@ class ChannelConfig:
 
 
 @dataclass(slots=True)
-class _Outgoing:
+class Outgoing:
+    """A message that is not acknowledged yet, or was not when it was last looked at."""
+
     body: bytes
     session_id: int
     tunnel_id: int | None
@@ -68,7 +70,7 @@ class Channel:
         self.dead = False
         """The peer did not acknowledge in time; nothing is sent any more."""
         self._counters = counters
-        self._queue: deque[_Outgoing] = deque()
+        self._queue: deque[Outgoing] = deque()
         self._acknowledged = 0
         self._heard = False
         self._started = 0
@@ -117,10 +119,14 @@ class Channel:
         self._ssthresh = window
         self._cwnd = min(self._cwnd, window)
 
-    def send(self, body: bytes, session_id: int, now: float, tunnel_id: int | None = None) -> None:
-        """Queues a message; it leaves as soon as the window has room."""
-        self._queue.append(_Outgoing(body, session_id, tunnel_id))
+    def send(
+        self, body: bytes, session_id: int, now: float, tunnel_id: int | None = None
+    ) -> Outgoing:
+        """Queues a message; it leaves as soon as the window has room, as its transmissions tell."""
+        message = Outgoing(body, session_id, tunnel_id)
+        self._queue.append(message)
         self._pump(now)
+        return message
 
     def abandon(self) -> None:
         """Forgets what is not acknowledged; its numbers stay used if it was transmitted."""

@@ -35,7 +35,7 @@ from control.l2tp.message import (
 )
 from control.l2tp.path import Path
 from control.l2tp.registry import Registry
-from control.l2tp.transport import Channel
+from control.l2tp.transport import Channel, Outgoing
 from control.l2tp.tunnel_calls import TunnelCalls
 from control.l2tp.tunnel_check import is_good_sccrp, out_of_place
 from control.l2tp.tunnel_clock import TunnelClock
@@ -189,13 +189,13 @@ class Tunnel:
         self._registry.remove(self, self._sccrq)
         self._context.tunnel_ids.release(self.id, now)
 
-    def send(self, avps: list[Avp], session_id: int, now: float) -> None:
+    def send(self, avps: list[Avp], session_id: int, now: float) -> Outgoing | None:
         if self._closed:
-            return
+            return None
         hiding = self.parameters.hide_avps and self.parameters.secret
         if hiding and avps[0].value in SESSION_MESSAGES:
             avps = hide_avps(avps, self.parameters.secret, self._context.rng)
-        self._channel.send(encode_avps(avps), session_id, now)
+        return self._channel.send(encode_avps(avps), session_id, now)
 
     def allocate_session(self, call: Call, now: float) -> int | None:
         return self._calls.allocate_session(call, now)

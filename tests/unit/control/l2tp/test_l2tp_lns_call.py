@@ -200,6 +200,20 @@ def test_no_ocrp_in_time_is_cdn_and_timeout() -> None:
     assert cdn_of(peer)[0] == 0
 
 
+def test_patience_begins_when_the_window_lets_the_ocrq_out() -> None:
+    endpoint = lns()
+    for _ in range(6):
+        endpoint.place_call(OPEN, CALL, 0.0, call_patience=5.0)
+    peer = Peer(endpoint)
+    first = peer.establish()
+    assert 0 < len(first) < 6
+    events(endpoint)
+    endpoint.handle_timer(5.0)
+    closed = [event for event in events(endpoint) if isinstance(event, CallClosed)]
+    assert len(closed) == len(first)
+    assert len(endpoint.calls()) == 6 - len(first)
+
+
 def test_ocrp_ends_the_patience() -> None:
     endpoint = lns()
     endpoint.place_call(OPEN, CALL, 0.0, call_patience=5.0)
