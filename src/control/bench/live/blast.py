@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from control.bench.live.alone import alone
 from control.bench.live.network import LNS_STATION, TOWARD_LNS
 from control.sim.host import udp_packet
 
@@ -86,7 +87,7 @@ class Blaster:
         """Sends for a time. How many datagrams were sent."""
         library = ctypes.CDLL(None, use_errno=True)
         sock = socket.socket(fileno=os.dup(self._descriptor))
-        with sock:
+        with sock, alone():
             option = (socket.IPPROTO_UDP, UDP_SEGMENT)
             if self._each > 1:
                 sock.setsockopt(*option, self._size)

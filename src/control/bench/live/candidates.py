@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from control.bench.live.alone import threads_of
 from control.bench.live.network import CORE, LAC, LNS, SITE, SITES, Network, run
 from control.errors import ResourceError
 
@@ -31,6 +32,9 @@ class Candidate(Protocol):
     def stop(self) -> None: ...
     def used(self) -> float:
         """Seconds of processor time, user and system, until now."""
+
+    def forwarding(self) -> list[int]:
+        """Numbers of its threads that forward."""
 
 
 class _Processes:
@@ -132,6 +136,9 @@ class Dialout(_Processes):
 
     brings = False
 
+    def forwarding(self) -> list[int]:
+        return threads_of(self._running[-1].pid, "worker")
+
     def start(self, network: Network, folder: Path) -> None:
         _write(folder / "radius-secret", "radius-secret\n")
         _write(folder / "lns.toml", OURS)
@@ -185,6 +192,9 @@ class L2tpns(_Processes):
     """
 
     brings = True
+
+    def forwarding(self) -> list[int]:
+        return threads_of(self._running[-1].pid, "l2tpns")
 
     def start(self, network: Network, folder: Path) -> None:
         _write(folder / "radius.toml", ANSWERS)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from control.bench.context import Context
+from control.bench.live.alone import alone
 from control.bench.live.blast import IP_UDP, train_of
 from control.bench.live.candidates import Candidate, Dialout, FarSide, L2tpns
 from control.bench.live.delays import delays
@@ -69,7 +70,8 @@ def io(context: Context) -> Iterator[Row]:
         found = _measure(context, lnss)
         yield from _carried(found)
         rate = {way: statistics.median(found[0][way, SIZES[0], False].rate) for way in WAYS}
-        yield from delays(context, ours.net, ours.far, rate)
+        with alone(ours.candidate.forwarding()):
+            yield from delays(context, ours.net, ours.far, rate)
 
 
 def _carried(found: list[dict[Case, Carried]]) -> Iterator[Row]:
@@ -136,7 +138,7 @@ def _one(
     else:
         behind, payload = "lac", octets + OUTER - IP_UDP
         send = partial(_from_core, net, octets, train, seconds, processor)
-    with net.dropped_at(behind):
+    with net.dropped_at(behind), alone(candidate.forwarding()):
         packets, size = net.arrived(behind)
         used = candidate.used()
         sent = send()

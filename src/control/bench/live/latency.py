@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from control.bench.live.alone import alone
 from control.bench.live.network import LNS_STATION, TOWARD_LNS
 from control.bench.namespace import CLONE_NEWNET
 
@@ -91,7 +92,7 @@ def quantile(values: Sequence[int], part: float) -> float:
 
 
 def measured(told: dict[str, Any]) -> list[float]:
-    with inside(told["from"]) as sender, inside(told["to"]) as receiver:
+    with inside(told["from"]) as sender, inside(told["to"]) as receiver, alone():
         station = bytes.fromhex(LNS_STATION.replace(":", ""))
         head = station + sender.getsockname()[4] + _IPV4.to_bytes(2, "big")
         frames = [head + bytes.fromhex(packet) for packet in told["packets"]]

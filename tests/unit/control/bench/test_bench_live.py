@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
 
+from control.bench.live.alone import alone, threads_of
 from control.bench.live.blast import FLOWS, Blaster, inet, packet_socket, station
 from control.bench.live.latency import PORTS, measure, quantile
 from control.sim.host import udp_packet
@@ -55,3 +57,11 @@ def test_quantiles_are_of_what_was_measured() -> None:
     values = [n * 1000 for n in range(1, 101)]
     assert (quantile(values, 0.5), quantile(values, 0.99)) == (51.0, 100.0)
     assert quantile([5000], 0.99) == 5.0
+
+
+def test_a_thread_that_was_alone_is_an_ordinary_one_again() -> None:
+    (this,) = threads_of(os.getpid(), "")[:1]
+    with alone([this]):
+        assert os.sched_getscheduler(this) in (os.SCHED_FIFO, os.SCHED_OTHER)
+    assert os.sched_getscheduler(this) == os.SCHED_OTHER
+    assert threads_of(os.getpid(), "no such thread") == []
