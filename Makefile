@@ -30,7 +30,7 @@ deps:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark libdpdk-dev \
 		pkg-config busybox-static kmod ppp qemu-system-x86 slirp xl2tpd \
-		freeradius freeradius-utils groff-base frr iproute2 iputils-ping iperf3 procps systemd \
+		ethtool freeradius freeradius-utils groff-base frr iproute2 iputils-ping iperf3 procps systemd \
 		chromium
 
 interop: $(TOOLS)

@@ -31,7 +31,9 @@ BENCHMARKS: Final = (
 )
 """What `dialout bench` can measure."""
 
-LONG_BENCHMARKS: Final = ("soak", "storm", "signalling", "freeradius", "tun", "io", "kernel")
+LONG_BENCHMARKS: Final = (
+    "soak", "storm", "signalling", "freeradius", "tun", "io", "ethernet", "kernel",
+)  # fmt: skip
 """What it measures only if it is named."""
 
 SIMULATORS: Final = ("lac", "cpe", "radius")

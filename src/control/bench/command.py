@@ -23,7 +23,7 @@ from control.bench import (
 )
 from control.bench.context import QUICK, SEED, Context, Sizes, one_processor
 from control.bench.drawing import svg
-from control.bench.live import carried
+from control.bench.live import carried, ethernet
 from control.bench.machine import lines, machine
 from control.bench.peers import open_peers
 from control.bench.rows import HEADING, Row, line
@@ -52,6 +52,7 @@ LONG: Final[dict[str, Group]] = {
     "freeradius": freeradius.freeradius,
     "tun": tun_path.tun,
     "io": carried.io,
+    "ethernet": ethernet.ethernet,
     "kernel": kernel_routes.kernel,
 }
 """What takes minutes, of the control plane, or root: only if it is named."""

@@ -24,10 +24,13 @@ from control.errors import ResourceError
 
 SOURCES: Final = Path(__file__).parents[3] / "benchmarks" / "peers"
 PACKET_PROGRAM: Final = "packet_path.c"
-"""The one source that needs no DPDK."""
+XDP_FORWARDER: Final = "xdp_forward.c"
+ALONE: Final = (PACKET_PROGRAM, XDP_FORWARDER)
+"""Sources that need no DPDK."""
 HEADERS: Final = Path("/usr/include/dpdk")
-COMPILER: Final = ("gcc", "-O3", "-march=native", "-shared", "-fPIC", "-w")
+COMPILER: Final = ("gcc", "-O3", "-march=native", "-w")
 """Without the flags of pkg-config, whose -march=corei7 takes the vector functions away."""
+SHARED: Final = ("-shared", "-fPIC")
 LIBRARIES: Final = ("-lrte_eal", "-lrte_lpm", "-lrte_fib", "-lrte_rib", "-lrte_acl")
 PAGE: Final = 2 << 20
 
@@ -221,9 +224,14 @@ def open_peers(megabytes: int = 3072) -> Library:
 
 def packet_program() -> ctypes.CDLL:
     """The packet path in C that does the least possible, compiled for this machine."""
-    library = ctypes.CDLL(str(_built([SOURCES / PACKET_PROGRAM])))
+    library = ctypes.CDLL(str(_built([SOURCES / PACKET_PROGRAM], *SHARED)))
     library.path_run.restype = ctypes.c_double
     return library
+
+
+def xdp_forwarder() -> Path:
+    """A program, `xdp_forward.c`. Raises ResourceError without its source or a compiler."""
+    return _built([SOURCES / XDP_FORWARDER])
 
 
 def _dpdk() -> Path:
@@ -236,12 +244,12 @@ def _dpdk() -> Path:
         *(f"-I{HEADERS}", f"-I/usr/include/{machine}/dpdk", "-include", "rte_config.h"),
         *("-DALLOW_EXPERIMENTAL_API", *LIBRARIES),
     )
-    sources = sorted(path for path in SOURCES.glob("*.c") if path.name != PACKET_PROGRAM)
-    return _built(sources, *flags)
+    sources = sorted(path for path in SOURCES.glob("*.c") if path.name not in ALONE)
+    return _built(sources, *SHARED, *flags)
 
 
 def _built(sources: list[Path], *flags: str) -> Path:
-    """A library of these sources, from the last time if they are as they were."""
+    """A library or program of these sources, from the last time if they are as they were."""
     if not (SOURCES / "peers.h").exists():
         raise ResourceError(
             "--peers builds comparisons from benchmarks/peers of a source tree, and this program "
