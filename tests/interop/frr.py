@@ -48,11 +48,16 @@ class Frr:
         return process
 
     def show(self, command: str) -> str:
-        return self._space.run("vtysh", "--vty_socket", str(self._folder), "-c", command)
+        return self._vtysh("-c", command)
 
     def configure(self, path: Path) -> None:
         """Takes a whole frr.conf, as vtysh does at boot. Raises CalledProcessError."""
-        self._space.run("vtysh", "--vty_socket", str(self._folder), "-f", str(path))
+        self._vtysh("-f", str(path))
+
+    def _vtysh(self, *words: str) -> str:
+        # It writes what it was told into a file of its home.
+        home = ("env", f"HOME={self._folder}")
+        return self._space.run(*home, "vtysh", "--vty_socket", str(self._folder), *words)
 
     def close(self) -> None:
         for process in reversed(self._processes):
