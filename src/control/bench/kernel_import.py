@@ -73,20 +73,23 @@ async def _measure(count: int) -> list[Row]:
     while not (len(fib) == len(given) and first.settled):
         await asyncio.sleep(PAUSE)
     took, cpu = time.perf_counter() - start, time.process_time() - cpu
-    late = lateness.end()
+    late, work = lateness.end(), lateness.work
     lateness = Lateness()
     first.resync()
     start = time.perf_counter()
     while not first.settled:
         await asyncio.sleep(PAUSE)
     again, late_again = time.perf_counter() - start, lateness.end()
+    work_again = lateness.work
     first.close()
     return [
         once(name, "s", took),
         once(f"{name}: CPU of a route", "us", cpu / len(given) * 1e6),
         once(f"{name}: control waited at the most", "s", late),
+        once(f"{name}: of that its own work", "ms", work * 1e3),
         once(f"{name}: all asked for again", "s", again),
         once(f"{name}: control waited meanwhile at the most", "s", late_again),
+        once(f"{name}: of that its own work meanwhile", "ms", work_again * 1e3),
     ]
 
 

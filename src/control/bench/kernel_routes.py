@@ -92,7 +92,7 @@ async def _measure(count: int) -> list[Row]:
     fib = await router.install(prefixes, PORTION)
     await router.kernel.settled()
     both = time.perf_counter() - start
-    late = lateness.end()
+    late, work = lateness.end(), lateness.work
     router.kernel.close()
     again = _Router()
     start = time.perf_counter()
@@ -108,6 +108,7 @@ async def _measure(count: int) -> list[Row]:
         once(f"{name}: of that the FIB", "s", fib),
         once(f"{name}: in FIB and kernel, a second", "routes/s", count / both),
         once(f"{name}: control waited at the most", "s", late),
+        once(f"{name}: of that its own work", "ms", work * 1e3),
         once(f"{name}: reconciled after a crash", "s", reconciled),
         once(f"{name}: taken away", "s", gone),
     ]

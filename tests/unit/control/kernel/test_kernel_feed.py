@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 from control.address_text import address_octets
 from control.kernel.constants import FAMILIES, Flag, MessageType, Protocol, RouteType
@@ -116,6 +117,25 @@ def test_what_vanished_while_notices_were_lost_is_gone_after_the_next_dumps():
     assert prefixes(view) == {prefix_octets("10.3.0.0/16")}
     assert view.links == view.neighbours == {}
     assert view.fallen == {3}
+
+
+def test_what_is_gone_is_found_and_forgotten_in_portions(monkeypatch):
+    monkeypatch.setattr("control.kernel.feed.SWEPT", 2)
+    feed, view = make()
+    kernel = Kernel()
+    kernel.routes = [route(f"10.{i}.0.0/16") for i in range(7)] + [route("2001:db8::/32")]
+    carry(feed, kernel)
+    kernel.routes = kernel.routes[3:4]
+    feed.resync()
+    counts = [8]
+    while (request := feed.next_request(0.0)) is not None or feed.behind:
+        counts.append(len(view.tables[TABLE]))
+        if request is not None:
+            assert not feed.settled
+            feed.receive(kernel.answer(request), 0.0)
+    assert feed.settled
+    assert prefixes(view) == {prefix_octets("10.3.0.0/16")}
+    assert max(before - after for before, after in pairwise(counts)) == 2
 
 
 def test_answer_that_does_not_come_is_waited_for_no_longer_than_patience():

@@ -261,6 +261,17 @@ def test_route_behind_a_session_follows_the_session():
     assert world.resolve("172.16.0.1") == 0
 
 
+def test_only_routes_behind_a_session_that_changed_are_judged_again():
+    world = World()
+    world.apply("172.16.0.0/12", by("10.1.0.1", how=How.VIA))
+    world.apply("172.32.0.0/12", by("10.2.0.1", how=How.VIA))
+    first = world.session("10.1.0.0/16", 1)
+    assert world.fib.moved() == []
+    with world.dataplane.transaction() as t:
+        t.add_route(7, "10.2.0.0/16", first)
+    assert [prefix for prefix, _ in world.fib.moved()] == [prefix_octets("172.32.0.0/12")]
+
+
 def test_what_is_configured_stays():
     world = World()
     local = world.resolve("10.0.0.1")
