@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from control.errors import DecodeError
@@ -94,7 +95,7 @@ def read_route(body: bytes) -> KernelRoute:
     if hops is not None:
         exits = tuple(_read_hops(hops))
     elif OIF in attributes:
-        exits = (Exit(number_in(attributes, OIF), _gateway(attributes), flags & 0xFF),)
+        exits = _one_exit(number_in(attributes, OIF), _gateway(attributes), flags & 0xFF)
     else:
         exits = ()
     return KernelRoute(
@@ -147,6 +148,12 @@ def ask_route(sequence: int, address: bytes) -> bytes:
     family = FAMILY[len(address)]
     body = LAYOUT.pack(family, 8 * len(address), 0, 0, 0, 0, 0, 0, _FIB_MATCH)
     return message(MessageType.GETROUTE, Flag.REQUEST, sequence, body + attribute(DST, address))
+
+
+@lru_cache(maxsize=4096)
+def _one_exit(interface: int, gateway: bytes, flags: int) -> tuple[Exit, ...]:
+    """Nearly all of a million routes lead to a few neighbours."""
+    return (Exit(interface, gateway, flags),)
 
 
 def _read_hops(data: bytes) -> Iterator[Exit]:

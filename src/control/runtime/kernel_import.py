@@ -23,8 +23,8 @@ NOTICES = 64
 """Read in a turn."""
 CALM = 0.2
 """Seconds that changes of routes are collected before ways to LACs are asked for again."""
-PREFIXES = 256
-"""Judged in a turn, in one transaction of each virtual router: 4 ms."""
+PREFIXES = 128
+"""Judged in a turn, in one transaction of each virtual router: 2 ms."""
 
 
 class KernelImport:
