@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,22 @@ def test_routes_of_others_call_nobody_while_they_are_there(space, tmp_path):
 
     run(space, tmp_path, main)
     assert routes(space) == set()
+
+
+def test_virtual_router_that_is_gone_imports_nothing(space, tmp_path):
+    async def main(process, live):
+        glean = process.dataplane.resolve(0, "198.51.100.200")
+        command = "198.51.100.128/25", "via", "192.0.2.9", "dev", "left", "table", str(TABLE)
+        space.run("ip", "route", "add", *command)
+        await until(lambda: process.kernel.imported == 1)
+        process.kernel.configure(replace(process.config, virtual_router=()))
+        assert process.kernel.imported == 0
+        assert process.dataplane.resolve(0, "198.51.100.200") == glean
+        space.run("ip", "route", "replace", *command, "mtu", "1400")
+        process.kernel.configure(process.config)
+        await until(lambda: process.kernel.imported == 1)
+
+    run(space, tmp_path, main)
 
 
 def test_our_interface_may_go_down_and_come_back(space, tmp_path):

@@ -185,7 +185,7 @@ class Feed:
         read_errno(message.body)  # a table that is not there is an empty one
         self._due = None
         if isinstance(part, tuple) and self._seen is not None:
-            self._sweep = iter(self._view.tables[part[0]].items())
+            self._sweep = iter(self._view.tables.get(part[0], {}).items())
             return
         self._part = None
         for gone in self._left.values():

@@ -71,6 +71,13 @@ class KernelImport:
         self.feed.resync()
         self._talk.wake()
 
+    def remove(self, fib: FibImport) -> None:
+        """A virtual router that imports nothing any more: what it has is taken out of its FIB."""
+        self._parts, parts = [part for part in self._parts if part[2] is not fib], self._parts
+        for table in {part[0] for part in parts} - {part[0] for part in self._parts}:
+            del self.view.tables[table]
+        fib.withdraw()
+
     def follow(self, paths: LacPaths) -> None:
         """Ways to LACs, asked for again whenever the kernel's routes change."""
         self._paths = paths

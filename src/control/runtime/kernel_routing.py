@@ -60,6 +60,7 @@ class KernelRouting:
         """There are these virtual routers and LACs from now on."""
         self._config = config
         routers = [router for router in config.virtual_router if router.kernel_table]
+        self._end_imports({router.name for router in routers if router.kernel_import})
         tunnel_ports = self._tunnel_ports()
         if not routers and not tunnel_ports:
             return
@@ -149,6 +150,14 @@ class KernelRouting:
         if self._import is not None:
             self._import.close()
             self._import = None
+
+    def _end_imports(self, wanted: set[str]) -> None:
+        """Of virtual routers that are gone. Their routes in the kernel go as they leave the FIB."""
+        for name in self._imports.keys() - wanted:
+            del self._importers[name]
+            fib = self._imports.pop(name)
+            if self._import is not None:
+                self._import.remove(fib)
 
     def _wake(self) -> None:
         if self._mirror is not None:

@@ -200,24 +200,6 @@ def test_requests_are_bounded_whatever_there_is_to_say():
     assert kernel.largest <= BATCH * 64
 
 
-def test_routes_that_are_there_already_are_looked_at_in_portions():
-    changes = [(7, f"10.{i >> 8}.{i & 255}.0/24", "access") for i in range(3 * BATCH)]
-    mirror, kernel = make(*changes), FakeKernel()
-    carry(mirror, kernel)
-    mirror.resync()
-    while (request := mirror.next_request(0.0)) is not None:
-        for answer in kernel.send(request):
-            mirror.receive(answer, 0.0)
-    looks = 0
-    while mirror.behind:
-        assert not mirror.settled
-        assert mirror.next_request(0.0) is None
-        looks += 1
-    assert mirror.settled
-    assert looks >= 2 * 3
-    assert mirror.counts["added"] == len(changes)
-
-
 def test_answers_that_do_not_come_are_waited_for_no_longer_than_patience():
     kernel = FakeKernel()
     mirror = make((7, "10.1.2.3/32", "access"))
