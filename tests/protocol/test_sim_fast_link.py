@@ -13,10 +13,11 @@ from sim_lns import GOOD_CPE, GOOD_PPP, LAC, SECRET, SITE_ADDRESS, Lns, assert_t
 
 from control import config as settings
 from control.ppp.config import LinkConfig
-from control.ppp.events import LinkClosed, NetworkOpened
+from control.ppp.events import AuthenticationRequested, LinkClosed, NetworkOpened
 from control.ppp.link import Link
 from control.sim.fast_link import FastLink
 
+CHAP = b"\xc2\x23"
 FAST = replace(GOOD_CPE, answer="fast")
 
 
@@ -114,6 +115,37 @@ def test_a_caller_that_never_answers_is_given_up() -> None:
     assert len(asked) == 3
     assert isinstance(link.next_event(), LinkClosed)
     assert link.get_timer() is None
+
+
+def exchange(caller: Link, site: FastLink, now: float) -> list[AuthenticationRequested]:
+    """Carries one turn of frames from the caller, and what it is answered. Proofs it brought."""
+    for frame in caller.frames_to_send():
+        site.receive_frame(frame, now)
+    proofs = []
+    while (event := site.next_event()) is not None:
+        if isinstance(event, AuthenticationRequested):
+            proofs.append(event)
+    for frame in site.frames_to_send():
+        caller.receive_frame(frame, now)
+    return proofs
+
+
+def test_a_late_proof_of_an_earlier_challenge_is_no_wrong_one() -> None:
+    site = FastLink(LinkConfig(authenticate_peer=("chap",), local_name="site"), random.Random(1))
+    caller = Link(replace(GOOD_PPP, local_address="10.0.0.1"), random.Random(2))
+    site.open(0.0)
+    caller.open(0.0)
+    assert exchange(caller, site, 0.0) == []
+    # The Challenge is said again while the proof of the first one is on its way.
+    assert exchange(caller, site, 0.0) == []
+    late = caller.frames_to_send()
+    assert any(frame[2:4] == CHAP for frame in late)
+    site.handle_timer(10.0)
+    for frame in late:
+        site.receive_frame(frame, 10.0)
+    assert exchange(caller, site, 10.0) == []
+    (proof,) = exchange(caller, site, 10.0)
+    assert proof.chap_identifier == 2
 
 
 def test_another_protocol_is_rejected() -> None:

@@ -46,6 +46,7 @@ class FastLink:
         "_address",
         "_attempts",
         "_challenge",
+        "_challenges",
         "_closed",
         "_config",
         "_demand",
@@ -77,6 +78,8 @@ class FastLink:
         self._accepted = self._peer_accepted = False
         """The peer took our proof, and we took the peer's."""
         self._challenge = b""
+        self._challenges = 0
+        """How many there were: the identifier of the last (RFC 1994 4.1 has each differ)."""
         self._address = _octets(config.local_address)
         self._peer_address = bytes(4)
         self._attempts = 0
@@ -213,7 +216,8 @@ class FastLink:
         if self._demand and self._demand != PAP and not self._peer_accepted:
             self._challenge = self._rng.randbytes(16)
             name = self._config.local_name.encode()
-            self._put(CHAP, CHALLENGE, 1, b"\x10" + self._challenge + name)
+            self._challenges = (self._challenges + 1) & 0xFF
+            self._put(CHAP, CHALLENGE, self._challenges, b"\x10" + self._challenge + name)
         if self._peer_demand == PAP and not self._accepted:
             name, secret = self._config.username.encode(), self._config.password
             fields = bytes((len(name),)) + name + bytes((len(secret),)) + secret
@@ -227,6 +231,8 @@ class FastLink:
             proof = hashlib.md5(secret, usedforsecurity=False).digest()
             self._put(CHAP, RESPONSE, identifier, b"\x10" + proof + self._config.username.encode())
         elif code == RESPONSE and self._demand and not self._peer_accepted:
+            if identifier != self._challenges:
+                return  # to a Challenge before the last
             self._events.append(
                 AuthenticationRequested(
                     identifier,
