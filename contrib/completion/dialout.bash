@@ -5,7 +5,7 @@ _dialout() {
     local path=dialout words= at
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "$path ${COMP_WORDS[at]}" in
-            "dialout replay"|"dialout demo"|"dialout check"|"dialout run"|"dialout sim"|"dialout bench"|"dialout show"|"dialout show chassis"|"dialout show virtual-routers"|"dialout show targets"|"dialout show sessions"|"dialout show tunnels"|"dialout show routes"|"dialout show triggers"|"dialout show calls"|"dialout show counters"|"dialout show health"|"dialout show lacs"|"dialout show radius"|"dialout show ports"|"dialout show schema"|"dialout session"|"dialout session reset"|"dialout session delete"|"dialout target"|"dialout target add"|"dialout target remove"|"dialout target freeze"|"dialout target unfreeze"|"dialout freeze"|"dialout unfreeze"|"dialout lac"|"dialout lac drain"|"dialout lac undrain"|"dialout lac shutdown"|"dialout reload"|"dialout counters"|"dialout explain"|"dialout top"|"dialout trace"|"dialout capture"|"dialout completion")
+            "dialout replay"|"dialout demo"|"dialout check"|"dialout run"|"dialout sim"|"dialout bench"|"dialout show"|"dialout show chassis"|"dialout show virtual-routers"|"dialout show targets"|"dialout show sessions"|"dialout show tunnels"|"dialout show routes"|"dialout show triggers"|"dialout show calls"|"dialout show records"|"dialout show counters"|"dialout show health"|"dialout show lacs"|"dialout show radius"|"dialout show ports"|"dialout show schema"|"dialout session"|"dialout session reset"|"dialout session delete"|"dialout target"|"dialout target add"|"dialout target remove"|"dialout target freeze"|"dialout target unfreeze"|"dialout freeze"|"dialout unfreeze"|"dialout lac"|"dialout lac drain"|"dialout lac undrain"|"dialout lac shutdown"|"dialout reload"|"dialout counters"|"dialout explain"|"dialout top"|"dialout trace"|"dialout capture"|"dialout completion")
                 path="$path ${COMP_WORDS[at]}" ;;
         esac
     done
@@ -138,6 +138,18 @@ _dialout() {
             COMPREPLY=($(compgen -W "" -- "$current")); return ;;
         "dialout show calls --socket")
             COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "dialout show records --virtual-router")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout show records --target")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout show records --destination")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout show records --lac")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout show records --limit")
+            COMPREPLY=($(compgen -W "" -- "$current")); return ;;
+        "dialout show records --socket")
+            COMPREPLY=($(compgen -f -- "$current")); return ;;
         "dialout show counters --socket")
             COMPREPLY=($(compgen -f -- "$current")); return ;;
         "dialout show health --socket")
@@ -258,7 +270,7 @@ _dialout() {
         "dialout bench")
             words="-h --help --days --calls --seed --peers --json --plot --html --table --trace --rules --quick" ;;
         "dialout show")
-            words="chassis virtual-routers targets sessions tunnels routes triggers calls counters health lacs radius ports schema -h --help" ;;
+            words="chassis virtual-routers targets sessions tunnels routes triggers calls records counters health lacs radius ports schema -h --help" ;;
         "dialout show chassis")
             words="brief detail -h --help --json --socket" ;;
         "dialout show virtual-routers")
@@ -275,6 +287,8 @@ _dialout() {
             words="brief detail -h --help --virtual-router --destination --limit --json --socket" ;;
         "dialout show calls")
             words="brief detail -h --help --virtual-router --destination --lac --limit --json --socket" ;;
+        "dialout show records")
+            words="brief detail -h --help --virtual-router --target --destination --lac --limit --json --socket" ;;
         "dialout show counters")
             words="brief detail -h --help --json --socket" ;;
         "dialout show health")
@@ -286,7 +300,7 @@ _dialout() {
         "dialout show ports")
             words="brief detail -h --help --limit --json --socket" ;;
         "dialout show schema")
-            words="call capture changed chassis counters explanation health hello lac port radius reload route session target top trace trigger tunnel virtual-router -h --help" ;;
+            words="call capture changed chassis counters explanation health hello lac port radius record reload route session target top trace trigger tunnel virtual-router -h --help" ;;
         "dialout session")
             words="reset delete -h --help" ;;
         "dialout session reset")

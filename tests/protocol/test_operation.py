@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from json_schema import problems
 from live import SITE, datagram
 from operated import Client, Operator, operated
 
+from control.dialout.call_record import CallRecord
 from control.operation.roles import Role
 from control.operation.schema import schema
 from control.operation.table import COMMANDS
@@ -59,7 +61,7 @@ def test_each_view_shows_a_call_as_its_schema_says(tmp_path):
             for told in ({}, {"detail": True}):
                 if set(told) <= {argument.name for argument in row.arguments}:
                     found = await checked(client, name, **told)
-                    assert found or name == "show triggers", name
+                    assert found or name in ("show triggers", "show records"), name
         (session,) = await client.ask("show sessions")
         assert (session["destination"], session["state"]) == (SITE, "inService")
         (session,) = await client.ask("show sessions", detail=True)
@@ -123,8 +125,54 @@ def test_numbers_are_only_for_who_may_operate(tmp_path):
             (call,) = await checked(one, "show calls")
             assert call["number"] == (None if role == "read" else "5551234")
             for name in COMMANDS:
-                if name.startswith("show ") and name != "show calls":
+                if name.startswith("show ") and name not in ("show calls", "show records"):
                     assert "5551234" not in str(await one.ask(name)), name
+
+    play(tmp_path, story)
+
+
+def test_a_call_that_ended_tells_why_it_was_made_and_its_number_to_who_may_operate(tmp_path):
+    async def story(operator: Operator, client: Client) -> None:
+        live = operator.live
+        await live.dial()
+        assert await client.ask("show records") == [], "it has not ended"
+        await client.ask("session reset", destination=SITE)
+        await live.until(lambda: not live.process.lns.calls())
+        (record,) = await checked(client, "show records")
+        assert record["source"] == "192.0.2.10"
+        assert (record["destination"], record["target"]) == (SITE, "198.51.100.0/24")
+        assert record["radius_result"].startswith("granted")
+        assert record["placed"] <= record["answered"] <= record["closed"]
+        assert record["number"] == "5551234"
+        operator.become("read")
+        reader = await operator.connect()
+        (shown,) = await checked(reader, "show records")
+        assert shown == record | {"number": None}
+
+    play(tmp_path, story)
+
+
+def test_records_are_filtered_and_the_newest_is_first(tmp_path):
+    async def story(operator: Operator, client: Client) -> None:
+        records = operator.live.process.lns.manager.services.records
+        for number, lac in enumerate(("192.0.2.1", "192.0.2.2", "192.0.2.1")):
+            target = f"10.{number}.0.0/16"
+            records.add(
+                CallRecord(
+                    "default", target, f"10.{number}.0.7", "192.0.2.9", 17, 1, 2, "r", "granted",
+                    0.5, lac, "55", 100.0 + number, ended=200.0 + number, result="cdn",
+                )
+            )  # fmt: skip
+
+        async def targets(**told: Any) -> list[str]:
+            return [one["target"][3] for one in await checked(client, "show records", **told)]
+
+        assert await targets() == ["2", "1", "0"]
+        assert await targets(limit=2) == ["2", "1"]
+        assert await targets(target="10.1.0.0/16") == ["1"]
+        assert await targets(lac="192.0.2.1") == ["2", "0"]
+        assert await targets(destination="10.0.0.0/16") == ["0"]
+        assert await targets(virtual_router="default", limit=1) == ["2"]
 
     play(tmp_path, story)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from control.dialout import snapshot
 from control.operation import views
+from control.operation.record_view import RecordView
 
 VIEWS: Final[dict[str, type | types.UnionType]] = {
     "chassis": snapshot.ChassisView,
@@ -24,6 +25,7 @@ VIEWS: Final[dict[str, type | types.UnionType]] = {
     "route": views.RouteView,
     "trigger": views.TriggerView,
     "call": views.CallLine,
+    "record": RecordView,
     "counters": views.CountersView,
     "health": views.HealthView,
     "lac": snapshot.LacView,

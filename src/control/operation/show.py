@@ -19,6 +19,7 @@ from control.errors import DialoutError
 from control.health import status
 from control.operation.answer import Answer, Asked, Handler, Rows
 from control.operation.counters import counters
+from control.operation.records import records
 from control.operation.roles import Role
 from control.operation.router import Router, router_name
 from control.operation.routes import routes
@@ -314,6 +315,10 @@ def _routes(router: Router, asked: Asked) -> Answer:
     return _limited(routes(router, asked, _routers(router, asked)), asked)
 
 
+def _records(router: Router, asked: Asked) -> Answer:
+    return _limited(records(router, asked, _routers(router, asked)), asked)
+
+
 def _lacs(router: Router, asked: Asked) -> Answer:
     return _limited((plain(view) for view in router.lns.lacs(router.now)), asked)
 
@@ -380,6 +385,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "show routes": _routes,
     "show triggers": _triggers,
     "show calls": _calls,
+    "show records": _records,
     "show counters": _view(counters),
     "show health": _view(_health),
     "show lacs": _lacs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from control.show.text import Column, duration, flag, number, octets, word
+from control.show.text import Column, clock, duration, flag, number, octets, word
 
 COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "virtual-routers": (
@@ -80,6 +80,19 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         number("TUNNEL", "tunnel", word),
         number("SESSION", "call_session", word),
         number("BPS", "connect_speed"),
+    ),
+    "records": (
+        Column("CLOSED", "closed", clock),
+        Column("TARGET", "target"),
+        Column("DESTINATION", "destination"),
+        Column("SOURCE", "source"),
+        number("PROTOCOL", "protocol", word),
+        number("PORT", "destination_port", word),
+        Column("RADIUS", "radius_result"),
+        Column("LAC", "lac"),
+        Column("NUMBER", "number"),
+        Column("RESULT", "result"),
+        number("COST", "seconds", duration),
     ),
     "lacs": (
         Column("ADDRESS", "address"),

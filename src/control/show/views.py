@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from control.show.columns import COLUMNS
-from control.show.text import Column, count, duration, listing, number, table, word
+from control.show.text import Column, clock, count, duration, listing, number, table, word
 
 Result = Any
 _DURATIONS: Final = frozenset(
     {
         *("age", "timer", "waiting", "ended", "locked_out", "uptime"),
         *("connecting_timer", "dormant_timer", "latency_sum"),
+        *("seconds", "radius_seconds"),
     }
 )
 """Fields whose values are seconds."""
+
+
+_TIMES: Final = frozenset(("placed", "answered", "closed"))
+"""Those that are times of day."""
 
 
 def lines(request: str, result: Result, *, detail: bool) -> list[str]:
@@ -54,6 +59,8 @@ def _fields(row: Mapping[str, Any], indent: str = "") -> list[str]:
 
 
 def _value(name: str, value: Any) -> str:
+    if name in _TIMES:
+        return clock(value)
     if name in _DURATIONS:
         return duration(value)
     if isinstance(value, list):

@@ -6,7 +6,7 @@ import pytest
 
 from control.show import views
 from control.show.columns import COLUMNS
-from control.show.text import Column, count, duration, number, octets, table, word
+from control.show.text import Column, clock, count, duration, number, octets, table, word
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ def test_durations_are_said_in_two_units(seconds, text):
 )
 def test_octets_are_counted_by_thousands(size, text):
     assert octets(size) == text
+
+
+def test_times_of_day_are_said_in_universal_time():
+    assert (clock(None), clock(0.0), clock(1_714_566_659.9)) == (
+        "-", "1970-01-01 00:00:00Z", "2024-05-01 12:30:59Z",
+    )  # fmt: skip
 
 
 def test_what_peers_say_cannot_command_a_terminal():
