@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from control.config_values import Check, Refused
+from control.ipv4_prefix import is_canonical
 
 _IDENTIFIER: Final = re.compile(r"[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4}){3}", re.ASCII)
 _PREFIX: Final = 43
@@ -54,6 +55,8 @@ def prefix() -> Check:
     def parse(value: object) -> str:
         if not isinstance(value, str) or "/" not in value or len(value) > _PREFIX or "%" in value:
             raise Refused
+        if is_canonical(value):
+            return value
         try:
             network = ipaddress.ip_network(value, strict=False)
         except ValueError:

@@ -79,7 +79,7 @@ def read_config(path: str | os.PathLike[str]) -> Config:
         line = octets.count(b"\n", 0, error.start) + 1
         raise _whole_file(file, "is not UTF-8", line) from None
     document = _parse(file, text)
-    return _Reader(file, mode, LineIndex(text)).read(document)
+    return _Reader(file, mode, text).read(document)
 
 
 def _whole_file(file: str, what: str, line: int = 1) -> ConfigError:
@@ -136,11 +136,13 @@ def _parse(file: str, text: str) -> dict[str, Any]:
 class _Reader:
     """One reading of one file: collects problems and tables, then builds the configuration."""
 
-    def __init__(self, file: str, mode: int, lines: LineIndex) -> None:
+    def __init__(self, file: str, mode: int, text: str) -> None:
         self._file = file
         self._private = not mode & 0o077
         self._mode = mode
-        self._lines = lines
+        self._text = text
+        self._lines: LineIndex | None = None
+        """Made for the first problem: it takes as long as half of the rest."""
         self._directory = Path(file).resolve().parent
         self._problems: list[ConfigProblem] = []
         self._entries: dict[str, list[Entry]] = {}
@@ -189,6 +191,8 @@ class _Reader:
         self._add(path, _display(value), allowed)
 
     def _add(self, path: KeyPath, shown: str, allowed: str) -> None:
+        if self._lines is None:
+            self._lines = LineIndex(self._text)
         line = self._lines.line(path)
         self._problems.append(ConfigProblem(self._file, line, _dotted(path), shown, allowed))
 

@@ -191,6 +191,8 @@ def _of_side(section: str, entry: Any, effect: Effect) -> Effect:
 
 
 def _changed(section: str, name: str, old: Any, new: Any) -> Iterator[Change]:
+    if old == new:  # nearly always, of many targets
+        return
     keys: list[KeyChange] = []
     effect = Effect.NOTHING
     for field in dataclasses.fields(old):

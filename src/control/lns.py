@@ -177,13 +177,17 @@ class Lns:
         RuleError or ResourceError for what cannot be: then nothing has changed."""
         found = reload.plan(self, config)
         if not dry_run:
-            reload.apply(self, config, found, now)
-            self.config = config
-            self.incoming.configure(config)
-            self._allow_incoming()
-            self._let_authorize(config)
-            self._settle(now)
+            self.put_in_force(found, config, now)
         return found
+
+    def put_in_force(self, found: Difference, config: config.Config, now: float) -> None:
+        """What a dry run of `reload` has just found. Raises RuleError or ResourceError."""
+        reload.apply(self, config, found, now)
+        self.config = config
+        self.incoming.configure(config)
+        self._allow_incoming()
+        self._let_authorize(config)
+        self._settle(now)
 
     def set_radius(self, config: config.Config, group: config.Radius, now: float) -> None:
         """A RADIUS group came or changed: requests under way end with the servers they began

@@ -78,8 +78,7 @@ def _prepare(lns: Lns, config: Config, found: Difference) -> None:
 
 def _targets(lns: Lns, found: Difference, now: float) -> None:
     # Routes that go make room for those that come.
-    for change in found.of("target", Kind.REMOVED):
-        lns.manager.remove_target(change.old.virtual_router, change.old.prefix, now)
+    lns.manager.remove_targets([change.old for change in found.of("target", Kind.REMOVED)], now)
     for change in found.of("target", Kind.CHANGED):
         lns.manager.replace_target(change.new, now)
     lns.manager.add_targets([change.new for change in found.of("target", Kind.ADDED)], now)

@@ -17,12 +17,9 @@ import pytricia
 
 from control.address_text import address_octets, address_text
 from control.errors import LocalProtocolError
+from control.ipv4_prefix import HOST_BITS, OCTETS
 from control.unlocked import unlocked
 
-OCTETS = frozenset(map(str, range(256)))
-"""As they are written in an IPv4 address."""
-HOST_BITS = {str(length): (1 << 32 - length) - 1 for length in range(33)}
-"""Of an IPv4 prefix, by its length as it is written."""
 FEW = 8
 """Prefixes of an owner that are kept as a tuple: nearly all have one. The kernel has a million."""
 ACCESS_DISTANCE = 2

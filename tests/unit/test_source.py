@@ -52,6 +52,7 @@ EDGES = {
     "control.fsm": ("control.errors",),
     "control.deadlines": (),
     "control.unlocked": (),
+    "control.ipv4_prefix": (),
     "control.config": (
         "control.config_operation",
         "control.config_router",
@@ -93,6 +94,7 @@ EDGES = {
         "control.address_text",
         "control.dataplane",
         "control.errors",
+        "control.ipv4_prefix",
         "control.unlocked",
     ),
     "control.dialout": (

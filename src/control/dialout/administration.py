@@ -124,6 +124,15 @@ class Administration:
             self.targets.judge_router(target.router, now)
         return target is not None
 
+    def remove_targets(self, targets: Iterable[config.Target], now: float) -> None:
+        """Deletes those that there are, with their sessions. Their routes go together."""
+        found = (self.targets.find(each.virtual_router, each.prefix) for each in targets)
+        there = [target for target in found if target is not None]
+        if there:
+            self._remove(there, now, "target deleted")
+        for router in {target.router.config.name: target.router for target in there}.values():
+            self.targets.judge_router(router, now)
+
     def replace_target(self, target: config.Target, now: float) -> None:
         """Another max_sessions takes effect and touches no session; any other change is a deletion
         and a creation (specification 1.2)."""

@@ -174,9 +174,10 @@ class Process:
         that is not to be had, and nothing has changed."""
         if dry_run:
             return self.lns.reload(config, self.now, dry_run=True)
-        opened = self.port_set.prepare(self.lns.reload(config, self.now, dry_run=True))
+        found = self.lns.reload(config, self.now, dry_run=True)
+        opened = self.port_set.prepare(found)
         try:
-            found = self.lns.reload(config, self.now)
+            self.lns.put_in_force(found, config, self.now)
         except BaseException:
             for port in opened:
                 port.close()
