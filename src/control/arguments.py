@@ -32,7 +32,7 @@ BENCHMARKS: Final = (
 """What `dialout bench` can measure."""
 
 LONG_BENCHMARKS: Final = (
-    "soak", "storm", "signalling", "freeradius", "tun", "io", "ethernet", "kernel",
+    "soak", "storm", "signalling", "freeradius", "tun", "io", "ethernet", "kernel", "operation",
 )  # fmt: skip
 """What it measures only if it is named."""
 

@@ -128,3 +128,13 @@ def test_peers_without_a_source_tree_or_a_compiler_are_refused(tmp_path, monkeyp
     monkeypatch.setattr(peers, "SOURCES", tmp_path)
     with pytest.raises(ResourceError, match="run it from a checkout"):
         peers.packet_program()
+
+
+def test_what_operators_wait_for_is_measured_with_real_routers_and_clients(capsys):
+    result = dialout(capsys, "bench", "--quick", "--json", "operation")
+    assert (result.code, result.err) == (0, "")
+    values = {row["name"]: row["value"] for row in json.loads(result.out)}
+    assert values["operation 40 sessions: in service"] >= 40
+    assert values["operation 20 targets: sessions lost by that"] == 0
+    for what in ("1 targets: start to ready", "40 sessions: show sessions detail, JSON"):
+        assert values[f"operation {what}"] > 0

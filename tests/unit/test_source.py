@@ -104,6 +104,7 @@ EDGES = {
         "control.dialout",
         "control.errors",
         "control.fsm",
+        "control.ipv4_prefix",
         "control.l2tp",
         "control.ppp",
         "control.radius",

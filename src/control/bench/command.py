@@ -16,6 +16,7 @@ from control.bench import (
     freeradius,
     kernel_routes,
     lookups,
+    operation,
     packets,
     replays,
     signalling,
@@ -54,6 +55,7 @@ LONG: Final[dict[str, Group]] = {
     "io": carried.io,
     "ethernet": ethernet.ethernet,
     "kernel": kernel_routes.kernel,
+    "operation": operation.operation,
 }
 """What takes minutes, of the control plane, or root: only if it is named."""
 

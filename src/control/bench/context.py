@@ -61,6 +61,9 @@ class Sizes:
     live_seconds: float = 2.0
     """For which a live LNS is sent to."""
     live_runs: int = 5
+    targets: int = 10_000
+    """Of a router that is started, reloaded and looked at."""
+    scrapes: int = 100
 
 
 QUICK: Final = Sizes(
@@ -92,6 +95,8 @@ QUICK: Final = Sizes(
     tunnels=2,
     live_seconds=0.2,
     live_runs=1,
+    targets=20,
+    scrapes=5,
 )
 """For a look whether everything runs; its numbers mean nothing."""
 

@@ -158,7 +158,7 @@ def load(
         finally:
             await one.process.stop(grace=1.0)
 
-    half, room = _half(), round(rate * seconds) + 1000
+    half, room = half_of_loopback(), round(rate * seconds) + 1000
     with ExitStack() as stack:
         far = stack.enter_context(
             FarSide(processor=processors[0], lacs=lacs, half=half, radius=new_radius is None)
@@ -166,7 +166,7 @@ def load(
         port = far.radius_port
         if new_radius is not None:
             port = stack.enter_context(new_radius(half, lacs, processors[0])).port
-        found = asyncio.run(measure(_config(half, lacs, room, port)))
+        found = asyncio.run(measure(load_of(half, lacs, room, port)))
     found.far_cpu = far.report.get("cpu", 0.0)
     return found
 
@@ -184,9 +184,9 @@ def idle(processors: Sequence[int], calls: int) -> Measured:
         finally:
             await one.process.stop(grace=1.0)
 
-    half = _half()
+    half = half_of_loopback()
     with FarSide(processor=processors[0], lacs=1, half=half) as far:
-        return asyncio.run(measure(_config(half, 1, calls + 1000, far.radius_port)))
+        return asyncio.run(measure(load_of(half, 1, calls + 1000, far.radius_port)))
 
 
 @dataclass(slots=True)
@@ -227,9 +227,9 @@ def standing(
         finally:
             await one.process.stop(grace=0.0)
 
-    half = _half()
+    half = half_of_loopback()
     with FarSide(processor=processors[0], lacs=lacs, half=half) as far:
-        return asyncio.run(measure(_config(half, lacs, sessions + 1000, far.radius_port)))
+        return asyncio.run(measure(load_of(half, lacs, sessions + 1000, far.radius_port)))
 
 
 def lossy(calls: int, seed: int) -> Measured:
@@ -291,7 +291,7 @@ def signalling(context: Context) -> Iterator[Row]:
     yield once(f"{name}: lost", "calls", up.lost)
 
 
-def _config(half: str, lacs: int, sessions: int, radius_port: int) -> Config:
+def load_of(half: str, lacs: int, sessions: int, radius_port: int) -> Config:
     ports = (
         Port("home", "mem:", "home", "home", ("192.0.2.0/24",)),
         Port("tunnel", f"udp:{our_address(half)}", "tunnel", "home"),
@@ -301,7 +301,7 @@ def _config(half: str, lacs: int, sessions: int, radius_port: int) -> Config:
     )
 
 
-def _half() -> str:
+def half_of_loopback() -> str:
     """Two octets of loopback addresses that nobody else has drawn."""
     return f"127.{random.SystemRandom().randrange(16, 255)}"
 

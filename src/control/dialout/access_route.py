@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from control.dataplane import Transaction
 from control.errors import DialoutError
+from control.ipv4_prefix import OCTETS
 from control.radius.events import SessionGrant
-from control.rib import OCTETS, Change, ChangeKind
+from control.rib import Change, ChangeKind
 
 _MARTIANS = tuple(
     ipaddress.ip_network(prefix)

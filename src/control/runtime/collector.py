@@ -15,7 +15,8 @@ those of all."""
 
 
 def calm() -> None:
-    """What is there now is there to stay; what comes is looked at in larger portions."""
-    gc.collect()
+    """What is there now is there to stay, and not worth a look before that: a tenth of the time of
+    a start. What comes is looked at in larger portions."""
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+    gc.enable()

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from control.errors import DialoutError
-from control.operation import dispatch
 from control.operation.answer import Answer, Later, Repeat, Rows, parts
 from control.operation.protocol import BadRequest, Code, Id, Lines, Request, refusal, reply
 from control.operation.roles import Access, Peer, Role
@@ -53,6 +52,14 @@ class ControlSocket:
         self._users: Counter[int] = Counter()
         """Connections by user."""
         self._server: asyncio.Server | None = None
+
+    @staticmethod
+    def prepare() -> None:
+        """Imports what requests need, which a start does not wait for: it is to be called beside
+        the loop."""
+        from control.operation import dispatch
+
+        assert dispatch.HANDLERS
 
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._accept, sock=self._listener.socket)
@@ -160,6 +167,8 @@ class _Client:
 
     async def _do(self, line: bytes) -> None:
         """Answers a line."""
+        from control.operation import dispatch
+
         request: Request | None = None
         try:
             request, command = dispatch.read(line, self._role)

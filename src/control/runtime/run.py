@@ -44,6 +44,8 @@ _WITHOUT_MEANING = (signal.SIGUSR1, signal.SIGUSR2)
 KERNEL_PATIENCE = 5.0
 """Seconds for the kernel to take the first routes: earlier packets it calls unreachable."""
 KERNEL_SLOW = "the kernel has not taken all routes yet: packets may find no way to us"
+TOLD = 100
+"""Differences that the log tells one by one: ten thousands take longer to write than to make."""
 NO_STATE = "without --state budgets begin anew with every start"
 
 
@@ -218,6 +220,8 @@ class _Run:
             await self._control.start()
         self._service.ready(self._started())
         self._show_life()
+        if self._control is not None:
+            await asyncio.to_thread(self._control.prepare)
         await self._end.wait()
         self._service.stopping()
         self._observation.stop()
@@ -279,7 +283,7 @@ class _Run:
                 raise
             finally:
                 self._service.ready(self._started())
-            for change in found.changes:
+            for change in found.changes[:TOLD]:
                 self._note(Level.NOTICE, "reload", str(change))
             self._note(Level.NOTICE, "reloaded", f"{len(found.changes)} differences")
             return found
