@@ -2,9 +2,9 @@
 nothing.
 
 Packets of live ports are received by the threads of workers.py, which never wait for this one.
-Control is one thread: it is woken by what workers have for it and by its own sockets, takes a
-bounded number of packets and triggers at one go, and sends by parts of the ports that are its own.
-It polls `mem:` and `pcap:` ports itself, and the socket by which control messages come.
+Control is one thread: woken by what workers have for it and by its own sockets, it takes a bounded
+number of packets and triggers at one go, sends by parts of the ports that are its own, and polls
+`mem:` and `pcap:` ports itself.
 """
 
 from __future__ import annotations
