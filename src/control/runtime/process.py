@@ -3,8 +3,8 @@ nothing.
 
 Packets of live ports are received by the threads of workers.py, which never wait for this one.
 Control is one thread: woken by what workers have for it and by its own sockets, it takes a bounded
-number of packets and triggers at one go, sends by parts of the ports that are its own, and polls
-`mem:` and `pcap:` ports itself.
+number of packets and triggers at one go and sends by parts of the ports that are its own. It polls
+`mem:` and `pcap:` ports itself, and the socket by which control messages come.
 """
 
 from __future__ import annotations
@@ -154,9 +154,8 @@ class Process:
         self, on: bool, *, virtual_router: str = "", prefix: str = "", hangup: bool = False
     ) -> int:
         """See Lns.freeze."""
-        closed = self.lns.freeze(
-            on, self.now, virtual_router=virtual_router, prefix=prefix, hangup=hangup
-        )
+        scope = {"virtual_router": virtual_router, "prefix": prefix}
+        closed = self.lns.freeze(on, self.now, hangup=hangup, **scope)
         self._settle()
         return closed
 

@@ -50,20 +50,55 @@ def ask(
             yield from _parts(path, lines)
 
 
+def ask_rows(path: str, command: str, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """The rows of a list as JSON, each part as it came without its brackets: who only passes them
+    on need not read them. Raises as `ask`."""
+    with _connected(path) as connection:
+        connection.settimeout(PATIENCE)
+        connection.sendall(encode(_ID, command, dict(arguments)))
+        with connection.makefile("rb", _BUFFER) as lines:
+            more = True
+            while more:
+                line = _line(path, lines)
+                more = line.startswith(_MORE)
+                if not more and not line.startswith(_LAST):
+                    # A refusal, or another way to write the same.
+                    told = _read(line)
+                    more = told.get("more", False)
+                    yield json.dumps(told["result"])[1:-1]
+                else:
+                    yield line[len(_MORE if more else _LAST) : -len(_END)].decode()
+
+
+_LAST: Final = f'{{"id":{_ID},"ok":true,"result":['.encode()
+_MORE: Final = f'{{"id":{_ID},"ok":true,"more":true,"result":['.encode()
+_END: Final = b"]}\n"
+"""How a router writes the lines of a list."""
+
+
+def _line(path: str, lines: Any) -> bytes:
+    try:
+        line: bytes = lines.readline()
+    except TimeoutError:
+        raise ResourceError(f"{path}: the router does not answer") from None
+    except ConnectionError:
+        line = b""
+    if not line.endswith(b"\n"):
+        raise ResourceError(f"{path}: the router closed the connection")
+    return line
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(line)
+    if not told["ok"]:
+        raise NotDone(told["error"]["code"], told["error"]["message"])
+    return told
+
+
 def _parts(path: str, lines: Any) -> Iterator[Any]:
     more = True
     while more:
-        try:
-            line = lines.readline()
-        except TimeoutError:
-            raise ResourceError(f"{path}: the router does not answer") from None
-        except ConnectionError:
-            line = b""
-        if not line.endswith(b"\n"):
-            raise ResourceError(f"{path}: the router closed the connection")
-        told = json.loads(line)
-        if not told["ok"]:
-            raise NotDone(told["error"]["code"], told["error"]["message"])
+        told = _read(_line(path, lines))
         more = told.get("more", False)
         yield told["result"]
 

@@ -14,7 +14,7 @@ from control.exit_codes import OK
 from control.operation.table import COMMANDS, Command
 from control.operation.where import to_ask
 from control.show import views
-from control.show.client import PATIENCE, NotDone, ask
+from control.show.client import PATIENCE, NotDone, ask, ask_rows
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,9 +60,9 @@ def _ask(arguments: argparse.Namespace) -> int:
     # A long list is many objects, and none of them goes before the end.
     gc.disable()
     patience = PATIENCE + float(told.get("patience", 0.0))
-    parts = ask(path, command.name, told, patience=patience)
     if command.rows and arguments.json:
-        return _stream(parts)
+        return _stream(ask_rows(path, command.name, told))
+    parts = ask(path, command.name, told, patience=patience)
     result = [row for part in parts for row in part] if command.rows else next(parts)
     if arguments.json:
         print(json.dumps(result, indent=1))
@@ -99,12 +99,12 @@ def _save(path: str, arguments: argparse.Namespace, told: dict[str, Any]) -> int
     return save(path, told, arguments.write, rotation)
 
 
-def _stream(parts: Any) -> int:
+def _stream(parts: Iterator[str]) -> int:
     """A list as JSON, a line for each part, as it comes."""
     before = "["
     for part in parts:
         if part:
-            sys.stdout.write(before + json.dumps(part)[1:-1])
+            sys.stdout.write(before + part)
             before = ",\n"
     sys.stdout.write("]\n" if before != "[" else "[]\n")
     return OK
