@@ -7,6 +7,7 @@ ones are made. Guards are in the events' names; who tells them is chassis.py and
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import Final
 
 from control.fsm import Row, Table
@@ -118,6 +119,7 @@ TARGET: Final[Table[TargetState, TargetEvent, str]] = Table(
 )
 
 
+@cache
 def state_name(state: Enum) -> str:
     """As the MIB writes it: `inService`."""
     first, *rest = state.name.lower().split("_")
