@@ -200,11 +200,7 @@ EDGES = {
         "control.report",
         "control.series",
     ),
-    "control.html_report.bench_page": (
-        "control.bench",
-        "control.html_report",
-        "control.version",
-    ),
+    "control.html_report.bench_page": ("control.bench", "control.html_report", "control.version"),
     "control.replay": ("control", "fastpath"),
     "control.replay_to": ("control", "fastpath"),
     "control.runtime": ("control", "fastpath"),
