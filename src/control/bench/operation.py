@@ -1,14 +1,11 @@
-"""`dialout bench operation`: what operators and monitoring wait for: start, reloads, lists,
-scrapes, `top`, and access routes in FIB and kernel. Only the last needs root, and is left out
-without.
+"""`dialout bench operation`: what operators and monitoring wait for: start, reloads, lists, scrapes
+and `top`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
-from control.bench import kernel_routes
 from control.bench.context import Context
 from control.bench.operation_sessions import Sight, seen
 from control.bench.operation_start import reloaded, started
@@ -30,5 +27,3 @@ def operation(context: Context) -> Iterator[Row]:
         sizes.scrapes,
     )
     yield from seen(sight, processors)
-    if os.geteuid() == 0:
-        yield from kernel_routes.kernel(context)

@@ -40,12 +40,16 @@ def run(rack: Torture, *, swaps: int, lookups: int, readers: int = 1) -> dict[st
 
 @pytest.mark.parametrize("readers", [1, 3])
 def test_bursts_see_one_version_while_linked_things_are_swapped(engine, readers):
-    done = run(Torture(engine), swaps=3000, lookups=300_000, readers=readers)
-    assert done["torn"] == 0
-    assert done["made"] == 3000
-    assert done["lookups"] >= 300_000
-    assert done["rolled_back"] > 10
-    assert done["versions"] > 1
+    for _ in range(20):
+        done = run(Torture(engine), swaps=3000, lookups=300_000, readers=readers)
+        assert done["torn"] == 0
+        assert done["made"] == 3000
+        assert done["lookups"] >= 300_000
+        assert done["rolled_back"] > 10
+        if done["versions"] > 1:
+            return
+    # Once in a while readers are done before the writer has a processor, but not always.
+    pytest.fail("the readers never ran beside the writer")
 
 
 def test_readers_that_sleep_between_all_bursts_see_one_version(engine):
