@@ -22,6 +22,7 @@ from control.l2tp.events import (
     CallAccepted,
     CallAsked,
     CallConnected,
+    CallRequested,
     OutgoingCall,
     TunnelClosed,
     TunnelOpened,
@@ -308,7 +309,7 @@ def test_recorded_dial_out_drives_our_lac_through_the_same_messages() -> None:
         now += 0.01
         endpoint.receive_datagram(payload, exchange.moved, exchange.lns, now)
         while (event := endpoint.next_event()) is not None:
-            if isinstance(event, CallAsked):
+            if isinstance(event, CallRequested):
                 endpoint.accept_call(event.call, now)
         if decode(payload).type is None and endpoint.calls()[0].state == "WAIT_CS_ANSWER":
             endpoint.connect_call(

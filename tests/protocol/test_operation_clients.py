@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from live import PATIENCE
 from operated import Client, Operator, operated
 
-from control.operation import show
+from control.operation import dispatch, show
 from control.operation.protocol import LONGEST_LINE
 from control.runtime import control_socket
 
@@ -129,7 +129,7 @@ def test_who_does_not_read_is_dropped_and_what_waits_for_it_is_bounded(tmp_path,
 
         return show.Rows(rows())
 
-    monkeypatch.setitem(control_socket.dispatch.HANDLERS, "show lacs", endless)
+    monkeypatch.setitem(dispatch.HANDLERS, "show lacs", endless)
 
     async def story(operator: Operator) -> None:
         with socket.socket(socket.AF_UNIX) as deaf:
@@ -159,7 +159,7 @@ def test_a_list_lets_others_have_their_turn(tmp_path, monkeypatch):
 
         return show.Rows(rows())
 
-    monkeypatch.setitem(control_socket.dispatch.HANDLERS, "show lacs", long)
+    monkeypatch.setitem(dispatch.HANDLERS, "show lacs", long)
 
     async def other() -> None:
         nonlocal turns
@@ -212,7 +212,7 @@ def test_a_defect_of_a_handler_is_told_and_ends_nothing(tmp_path, monkeypatch):
     def broken(router, asked):
         raise ZeroDivisionError("private particulars")
 
-    monkeypatch.setitem(control_socket.dispatch.HANDLERS, "show lacs", broken)
+    monkeypatch.setitem(dispatch.HANDLERS, "show lacs", broken)
     told = []
 
     async def story(operator: Operator) -> None:

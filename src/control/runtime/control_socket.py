@@ -31,8 +31,6 @@ PATIENCE: Final = 10.0
 """Seconds for the rest of a line that has begun, and for a client to read what it asked for."""
 SLICE: Final = 128
 """Rows made in one turn: some milliseconds, whatever the view."""
-WAITING: Final = 1 << 20
-"""Octets for a client to read above which nothing more is made for it."""
 _READ: Final = 4096
 
 Note = Callable[[str], None]
@@ -92,8 +90,6 @@ class ControlSocket:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = peer(writer.get_extra_info("socket"))
         role = self.access.role(who)
-        # A part of a long list fits, so that the next one is made while the client reads it.
-        writer.transport.set_write_buffer_limits(high=WAITING)
         if not self._has_room(who, role):
             writer.write(refusal(BadRequest(Code.BUSY, "there are too many clients")))
             await asyncio.wait_for(writer.drain(), PATIENCE)

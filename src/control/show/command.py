@@ -59,12 +59,19 @@ def _ask(arguments: argparse.Namespace) -> int:
         told["detail"] = True
     # A long list is many objects, and none of them goes before the end.
     gc.disable()
+    try:
+        return _tell(path, command, told, detail=detail, as_json=arguments.json)
+    finally:
+        gc.enable()
+
+
+def _tell(path: str, command: Command, told: dict[str, Any], *, detail: bool, as_json: bool) -> int:
     patience = PATIENCE + float(told.get("patience", 0.0))
-    if command.rows and arguments.json:
+    if command.rows and as_json:
         return _stream(ask_rows(path, command.name, told))
     parts = ask(path, command.name, told, patience=patience)
     result = [row for part in parts for row in part] if command.rows else next(parts)
-    if arguments.json:
+    if as_json:
         print(json.dumps(result, indent=1))
     else:
         print("\n".join(views.lines(command.name, result, detail=detail)))
