@@ -94,6 +94,8 @@ def test_quiet_tells_nothing(capsys, tmp_path, capture):
 
 
 def test_interrupt_ends_it_and_tells_what_was_sent(capsys, tmp_path):
+    # Whoever started the tests may have us ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     capture = write_pcap(tmp_path / "slow.pcap", [(0, ping(0)), (3600, ping(1))])
     timer = threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,))
     timer.start()
